@@ -1,0 +1,8 @@
+/** All that the author of an adapter may import. */
+export type * from './contract.ts';
+export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';
+export { AddressError, ContentError, classify, DeliveryError, FAULTS } from './faults.ts';
+export { phoneAddress, phoneField } from './phone.ts';
+export type { AnyAdapter, AnyChannel, Registry } from './registry.ts';
+export { createRegistry } from './registry.ts';
+export { hmac, sameBytes, sha256Hex } from './signature.ts';
