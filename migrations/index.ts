@@ -1,0 +1,24 @@
+/** The migrations in order. Names stand here without an ending; see README.md for the rules. */
+import * as m0001 from './0001_create_clock.ts';
+import * as m0002 from './0002_create_tenants.ts';
+import * as m0003 from './0003_create_audit.ts';
+import * as m0004 from './0004_create_idempotency.ts';
+import * as m0005 from './0005_create_connections.ts';
+import * as m0006 from './0006_create_templates.ts';
+import * as m0007 from './0007_create_messages.ts';
+import * as m0008 from './0008_create_inbound.ts';
+import * as m0009 from './0009_create_outbox.ts';
+import * as m0010 from './0010_isolate_tenants.ts';
+
+export const migrations = [
+  { name: '0001_create_clock', ...m0001 },
+  { name: '0002_create_tenants', ...m0002 },
+  { name: '0003_create_audit', ...m0003 },
+  { name: '0004_create_idempotency', ...m0004 },
+  { name: '0005_create_connections', ...m0005 },
+  { name: '0006_create_templates', ...m0006 },
+  { name: '0007_create_messages', ...m0007 },
+  { name: '0008_create_inbound', ...m0008 },
+  { name: '0009_create_outbox', ...m0009 },
+  { name: '0010_isolate_tenants', ...m0010 },
+];

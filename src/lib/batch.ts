@@ -1,0 +1,83 @@
+/**
+ * Group commit without a timer: what arrives while a flush is under way leaves together in the next one. An idle batcher
+ * flushes at once, so one caller pays no delay and sixty-four share a commit.
+ *
+ * If a batch of several fails, its members are tried one by one, so that a poisoned row fails alone.
+ */
+export interface BatchOptions<I, O> {
+  /** Returns one result per item, in order. */
+  readonly flush: (items: readonly I[]) => Promise<readonly O[]>;
+  /** Default 500. */
+  readonly maxItems?: number;
+  /** Flushes under way at once. Default 1. */
+  readonly flights?: number;
+  /** Waiting items beyond which `add` is refused. Default 10,000. */
+  readonly maxWaiting?: number;
+  /** What to throw then. */
+  readonly full: () => Error;
+  /** A fault of the whole store rather than of one row: the members are not tried again one by one. */
+  readonly isOutage?: (error: unknown) => boolean;
+}
+
+export interface Batcher<I, O> {
+  add(item: I): Promise<O>;
+  /** Resolves when nothing is waiting or under way. */
+  idle(): Promise<void>;
+}
+
+interface Waiting<I, O> {
+  readonly item: I;
+  readonly resolve: (result: O) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function createBatcher<I, O>({
+  flush,
+  maxItems = 500,
+  flights = 1,
+  maxWaiting = 10_000,
+  full,
+  isOutage = () => false,
+}: BatchOptions<I, O>): Batcher<I, O> {
+  let waiting: Waiting<I, O>[] = [];
+  let flying = 0;
+  let idleWaiters: (() => void)[] = [];
+
+  async function fly(batch: readonly Waiting<I, O>[]): Promise<void> {
+    try {
+      const results = await flush(batch.map(({ item }) => item));
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as O);
+    } catch (error) {
+      if (batch.length === 1 || isOutage(error)) for (const { reject } of batch) reject(error);
+      else for (const member of batch) await fly([member]);
+    }
+  }
+
+  function depart(): void {
+    while (flying < flights && waiting.length > 0) {
+      const batch = waiting.slice(0, maxItems);
+      waiting = waiting.slice(maxItems);
+      flying++;
+      void fly(batch).finally(() => {
+        flying--;
+        depart();
+        if (flying === 0 && waiting.length === 0) {
+          for (const wake of idleWaiters) wake();
+          idleWaiters = [];
+        }
+      });
+    }
+  }
+
+  return {
+    add: (item) =>
+      new Promise<O>((resolve, reject) => {
+        if (waiting.length >= maxWaiting) return reject(full());
+        waiting.push({ item, resolve, reject });
+        // After the current turn, so that requests parsed in the same turn share the flush.
+        if (flying < flights) queueMicrotask(depart);
+      }),
+    idle: () =>
+      flying === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve)),
+  };
+}

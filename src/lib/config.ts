@@ -1,0 +1,272 @@
+/**
+ * The settings of the process: one table of key, form, default and meaning, and the only reader of the environment. The
+ * README's table and `.env.example` are printed from this table. A wrong value stops the start, and every fault is named
+ * at once.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export type Role = 'all' | 'api' | 'worker';
+export type SignUp = 'open' | 'invite' | 'closed';
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDir: string;
+  readonly publicUrl: string;
+  readonly databaseUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly role: Role;
+  /** Newest first: the first seals, all open. */
+  readonly encryptionKeys: readonly EncryptionKey[];
+  readonly adminKey: string | undefined;
+  readonly signUp: SignUp;
+  readonly systemSmtpUrl: string | undefined;
+  readonly trustedProxies: number;
+  readonly defaultCountry: string | undefined;
+  readonly plugins: readonly string[];
+  readonly metricsPort: number | undefined;
+  /** `host:port` pairs that outbound calls may reach although they are private. */
+  readonly egressAllow: readonly string[];
+  readonly logLevel: string;
+  readonly production: boolean;
+}
+
+export interface EncryptionKey {
+  readonly id: string;
+  readonly secret: Buffer;
+}
+
+interface Setting {
+  readonly key: string;
+  /** As the README shows it. */
+  readonly default: string;
+  readonly meaning: string;
+  readonly example?: string;
+}
+
+export const SETTINGS: readonly Setting[] = [
+  { key: 'PORT', default: '3000', meaning: 'Port of the API and the portal. 0 lets the system choose.' },
+  { key: 'HOST', default: '127.0.0.1', meaning: 'Address to listen on. 0.0.0.0 for every network.' },
+  {
+    key: 'DATA_DIR',
+    default: './data',
+    meaning:
+      'Folder of the embedded database and the generated encryption key. Unused when DATABASE_URL and ENCRYPTION_KEYS are set.',
+  },
+  {
+    key: 'PUBLIC_URL',
+    default: 'http://localhost:PORT',
+    meaning:
+      'Address under which people and providers reach this installation; callback addresses and links are made of it.',
+    example: 'https://notify.example.com',
+  },
+  {
+    key: 'DATABASE_URL',
+    default: 'embedded',
+    meaning: 'PostgreSQL 15 or newer. Without it a PostgreSQL is started in DATA_DIR.',
+    example: 'postgres://carillon:secret@db.internal:5432/carillon',
+  },
+  {
+    key: 'REDIS_URL',
+    default: 'none',
+    meaning: 'Moves the job queue from PostgreSQL to Redis.',
+    example: 'redis://cache.internal:6379',
+  },
+  { key: 'ROLE', default: 'all', meaning: 'What this process does: all, api (answers requests) or worker (delivers).' },
+  {
+    key: 'ENCRYPTION_KEYS',
+    default: 'generated into DATA_DIR',
+    meaning:
+      'Keys that seal stored credentials: id:base64 of 32 bytes, comma-separated, newest first. Required with DATABASE_URL or NODE_ENV=production.',
+    example: 'k1:BASE64_OF_32_RANDOM_BYTES',
+  },
+  {
+    key: 'ADMIN_KEY',
+    default: 'none',
+    meaning: 'Key of the operator API, at least 32 characters. Without it that API is off.',
+  },
+  {
+    key: 'SIGNUP',
+    default: 'open on loopback, else closed',
+    meaning: 'Who may create an account in the portal: open, invite or closed.',
+  },
+  {
+    key: 'SYSTEM_SMTP_URL',
+    default: 'none',
+    meaning:
+      'Mail server for messages of the installation itself, such as address confirmation. Without it addresses are not verified.',
+    example: 'smtp://user:secret@mail.example.com:587',
+  },
+  {
+    key: 'TRUSTED_PROXIES',
+    default: '0',
+    meaning: 'Number of reverse proxies in front whose X-Forwarded-For is believed.',
+  },
+  {
+    key: 'DEFAULT_COUNTRY',
+    default: 'none',
+    meaning:
+      'ISO country code that lets national phone numbers be used without a plus sign, for tenants that set none.',
+    example: 'DE',
+  },
+  {
+    key: 'PLUGINS',
+    default: 'none',
+    meaning: 'Channel modules to load: package names or paths, comma-separated.',
+    example: './my-channel/index.js',
+  },
+  {
+    key: 'METRICS_PORT',
+    default: 'none',
+    meaning: 'Port of a listener of its own for metrics, on HOST. Without it there is none.',
+  },
+  {
+    key: 'EGRESS_ALLOW',
+    default: 'none',
+    meaning: 'host:port list that outbound calls may reach although the address is private.',
+    example: '10.0.0.5:25',
+  },
+  { key: 'LOG_LEVEL', default: 'info', meaning: 'fatal, error, warn, info, debug or silent.' },
+];
+
+/** Every wrong setting of a start, each with its meaning. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[]) {
+    super(`Carillon cannot start with these settings:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Reads the settings. Throws `ConfigError` naming every fault at once. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const faults: string[] = [];
+  const read = <T>(key: string, fallback: T, parse: (text: string) => T | undefined, form: string): T => {
+    const text = env[key]?.trim();
+    if (text === undefined || text === '') return fallback;
+    const value = parse(text);
+    if (value !== undefined) return value;
+    faults.push(
+      `${key} must be ${form}; it is ${/KEY|URL/.test(key) ? 'something else' : JSON.stringify(text)}. ${SETTINGS.find((setting) => setting.key === key)?.meaning ?? ''}`.trim(),
+    );
+    return fallback;
+  };
+  const text = (value: string) => value;
+  const whole = (low: number, high: number) => (value: string) =>
+    /^\d+$/.test(value) && Number(value) >= low && Number(value) <= high ? Number(value) : undefined;
+  const oneOf =
+    <T extends string>(...values: T[]) =>
+    (value: string) =>
+      values.find((known) => known === value);
+  const url =
+    (...schemes: string[]) =>
+    (value: string) =>
+      URL.canParse(value) && schemes.includes(new URL(value).protocol) ? value.replace(/\/+$/, '') : undefined;
+  const list = (valid: (item: string) => boolean) => (value: string) => {
+    const items = value
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean);
+    return items.every(valid) ? items : undefined;
+  };
+
+  const port = read('PORT', 3000, whole(0, 65_535), 'a port number');
+  const host = read('HOST', '127.0.0.1', text, 'an address');
+  const databaseUrl = read<string | undefined>(
+    'DATABASE_URL',
+    undefined,
+    url('postgres:', 'postgresql:'),
+    'a postgres:// address',
+  );
+  const production = env.NODE_ENV === 'production';
+  const encryptionKeys = read<readonly EncryptionKey[]>(
+    'ENCRYPTION_KEYS',
+    [],
+    parseKeys,
+    'id:base64 pairs, each key 32 bytes',
+  );
+  if (encryptionKeys.length === 0 && !env.ENCRYPTION_KEYS && (databaseUrl || production))
+    faults.push(
+      `ENCRYPTION_KEYS is required with ${databaseUrl ? 'DATABASE_URL' : 'NODE_ENV=production'}. Make one with: node -p "'k1:'+crypto.randomBytes(32).toString('base64')"`,
+    );
+
+  const config: Config = {
+    port,
+    host,
+    dataDir: resolve(read('DATA_DIR', './data', text, 'a folder')),
+    publicUrl: read('PUBLIC_URL', '', url('http:', 'https:'), 'an http(s) address'),
+    databaseUrl,
+    redisUrl: read<string | undefined>('REDIS_URL', undefined, url('redis:', 'rediss:'), 'a redis:// address'),
+    role: read<Role>('ROLE', 'all', oneOf('all', 'api', 'worker'), 'all, api or worker'),
+    encryptionKeys,
+    adminKey: read<string | undefined>(
+      'ADMIN_KEY',
+      undefined,
+      (value) => (value.length >= 32 ? value : undefined),
+      'at least 32 characters',
+    ),
+    signUp: read<SignUp>(
+      'SIGNUP',
+      isLoopback(host) ? 'open' : 'closed',
+      oneOf('open', 'invite', 'closed'),
+      'open, invite or closed',
+    ),
+    systemSmtpUrl: read<string | undefined>('SYSTEM_SMTP_URL', undefined, url('smtp:', 'smtps:'), 'an smtp:// address'),
+    trustedProxies: read('TRUSTED_PROXIES', 0, whole(0, 10), 'a number from 0 to 10'),
+    defaultCountry: read<string | undefined>(
+      'DEFAULT_COUNTRY',
+      undefined,
+      (value) => (/^[A-Z]{2}$/.test(value) ? value : undefined),
+      'two capital letters',
+    ),
+    plugins: read<readonly string[]>(
+      'PLUGINS',
+      [],
+      list(() => true),
+      'a list of modules',
+    ),
+    metricsPort: read<number | undefined>('METRICS_PORT', undefined, whole(1, 65_535), 'a port number'),
+    egressAllow: read<readonly string[]>(
+      'EGRESS_ALLOW',
+      [],
+      list((item) => /^(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}$/i.test(item)),
+      'host:port pairs',
+    ),
+    logLevel: read(
+      'LOG_LEVEL',
+      'info',
+      oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+      'fatal, error, warn, info, debug or silent',
+    ),
+    production,
+  };
+  const known = new Set(SETTINGS.map(({ key }) => key));
+  for (const key of Object.keys(env))
+    if (key.startsWith('CARILLON_') && !known.has(key)) faults.push(`${key} is not a setting of Carillon.`);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return config;
+}
+
+/** The base address of links and callbacks, once the real port is known. Never ends in a slash. */
+export const publicUrlOf = (config: Config, port: number): string =>
+  config.publicUrl || `http://${isLoopback(config.host) ? 'localhost' : config.host}:${port}`;
+
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
+
+function parseKeys(text: string): readonly EncryptionKey[] | undefined {
+  const keys = text.split(',').map((item) => {
+    const [, id, base64] = /^\s*([\w-]{1,32}):([A-Za-z0-9+/_-]{43}=?)\s*$/.exec(item) ?? [];
+    return id && base64 ? { id, secret: Buffer.from(base64, 'base64') } : undefined;
+  });
+  return keys.every((key) => key?.secret.length === 32) ? (keys as EncryptionKey[]) : undefined;
+}
+
+/** The folder that holds package.json, whether this runs from the sources or from `dist`. */
+export const projectRoot: string = (() => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+})();

@@ -1,0 +1,128 @@
+/**
+ * PostgreSQL: two pools over one database. The writer runs the batched statements, with the tenant in every key; the reader
+ * serves people's questions under a role on which row-level security is forced, so that a forgotten WHERE shows nothing of
+ * another tenant. Rows never compare two clocks: SQL asks `clock_now()`.
+ */
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import type { Log } from './log.ts';
+
+/** The database or an open transaction. Every statement is prepared once per connection. */
+export interface Sql {
+  // biome-ignore lint/suspicious/noExplicitAny: the caller states the row type of its own statement
+  query<R = any>(text: string, values?: readonly unknown[]): Promise<R[]>;
+}
+
+export interface Db extends Sql {
+  /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
+  transaction<T>(work: (trx: Sql) => Promise<T>): Promise<T>;
+  /** A read-only transaction that can see the rows of this tenant and no others. */
+  read<T>(tenantId: string, work: (trx: Sql) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface DbOptions {
+  readonly url: string;
+  readonly log: Log;
+  /** Connections of the writer. Default 8; the reader has half as many. */
+  readonly connections?: number;
+}
+
+export const READER_ROLE = 'carillon_reader';
+
+// Counts and rates fit a double; ids that would not are never stored as bigint.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+const names = new Map<string, string>();
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (!name) {
+    name = createHash('sha1').update(text).digest('base64url');
+    names.set(text, name);
+  }
+  return name;
+}
+
+export function createDb({ url, log, connections = 8 }: DbOptions): Db {
+  const base: pg.PoolConfig = {
+    connectionString: url,
+    connectionTimeoutMillis: 3_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: 15_000,
+    lock_timeout: 2_000,
+    idle_in_transaction_session_timeout: 30_000,
+    keepAlive: true,
+  };
+  const writer = new pg.Pool({ ...base, max: connections, application_name: 'carillon' });
+  const reader = new pg.Pool({ ...base, max: Math.max(2, connections >> 1), application_name: 'carillon-reader' });
+  // The first statement of every reading connection; those after it wait their turn.
+  reader.on(
+    'connect',
+    (client) =>
+      void client
+        .query(`set role ${READER_ROLE}`)
+        .catch((error: unknown) => log.error({ err: error }, 'the reader cannot take its role; run carillon doctor')),
+  );
+  // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
+  for (const pool of [writer, reader])
+    pool.on('error', (error) => log.warn({ err: error }, 'lost an idle database connection'));
+
+  const on = (client: pg.Pool | pg.PoolClient): Sql => ({
+    async query(text, values) {
+      const result = values
+        ? await client.query({ name: nameOf(text), text, values: values as unknown[] })
+        : await client.query(text);
+      return result.rows;
+    },
+  });
+
+  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Sql) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let broken: unknown;
+    try {
+      await client.query(begin);
+      const result = await work(on(client));
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch((failure: unknown) => {
+        broken = failure;
+      });
+      throw error;
+    } finally {
+      client.release(broken !== undefined);
+    }
+  }
+
+  return {
+    ...on(writer),
+    async transaction(work) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await within(writer, 'begin', work);
+        } catch (error) {
+          if (tries >= 3 || !COLLISIONS.has((error as { code?: string }).code ?? '')) throw error;
+        }
+      }
+    },
+    read: (tenantId, work) =>
+      within(reader, 'begin read only', async (trx) => {
+        await trx.query(`select set_config('carillon.tenant', $1, true)`, [tenantId]);
+        return work(trx);
+      }),
+    async close() {
+      await Promise.all([writer.end(), reader.end()]);
+    },
+  };
+}
+const COLLISIONS = new Set(['40001', '40P01']);
+
+/** Whole-store faults, as opposed to a row that cannot be stored. */
+export function isOutage(error: unknown): boolean {
+  const code = (error as { code?: string } | null)?.code ?? '';
+  return (
+    /^(08|53|57)/.test(code) ||
+    ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'].includes(code) ||
+    (error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message))
+  );
+}

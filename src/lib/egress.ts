@@ -1,0 +1,96 @@
+/**
+ * The only way out of the process. Every address we dial is judged three times: as written, after the name was resolved
+ * (all answers must be public), and as the peer of the open socket. What the operator lists in EGRESS_ALLOW may be private;
+ * the guard itself is never off.
+ */
+import { lookup as dnsLookup } from 'node:dns';
+import { isIP, type LookupFunction, type Socket, connect as tcpConnect } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** An address that is not public and not allowed by the operator. */
+export class BlockedAddress extends Error {
+  readonly code = 'BLOCKED_ADDRESS';
+}
+
+export interface Egress {
+  /** Judges an address as written, before anything is dialled. Returns the reason it is refused, or nothing. */
+  refusal(host: string, port: number): string | undefined;
+  /** For sockets opened by others: resolves a name and refuses when any answer is not public. */
+  lookup(port: number): LookupFunction;
+  /** Throws `BlockedAddress` when the open socket leads elsewhere. */
+  checkPeer(socket: Socket, host: string, port: number): void;
+  /** A connected TCP socket. Rejects with `BlockedAddress` or the socket's own error. */
+  dial(host: string, port: number, timeoutMs?: number): Promise<Socket>;
+}
+
+export function createEgress(allow: readonly string[]): Egress {
+  const allowed = new Set(allow.map((pair) => pair.toLowerCase()));
+  const isAllowed = (host: string, port: number): boolean =>
+    allowed.has(`${isIP(host) === 6 ? `[${host}]` : host.toLowerCase()}:${port}`);
+  const isOpen = (address: string, port: number): boolean => isPublic(address) || isAllowed(address, port);
+
+  const egress: Egress = {
+    refusal(given, port) {
+      const host = given.replace(/^\[|\]$/g, '').toLowerCase();
+      if (isAllowed(host, port)) return undefined;
+      if (isIP(host)) return isPublic(host) ? undefined : `${host} is not a public address`;
+      if (ipaddr.isValid(host)) return `${host} is a number in disguise`;
+      if (!host.includes('.') || host.endsWith('.') || /(^|\.)(localhost|internal|local)$/.test(host))
+        return `${host} is not a public name`;
+      return undefined;
+    },
+    lookup: (port) => (hostname, options, callback) => {
+      dnsLookup(hostname, { ...options, all: true }, (error, answers) => {
+        if (error) return callback(error, '', 0);
+        const bad = answers.find(({ address }) => !isOpen(address, port) && !isAllowed(hostname, port));
+        if (bad) return callback(new BlockedAddress(`${hostname} leads to an address that is not public`), '', 0);
+        const [first] = answers;
+        if (!first) return callback(new Error(`${hostname} has no address`), '', 0);
+        if (options.all) (callback as unknown as (error: null, answers: unknown) => void)(null, answers);
+        else callback(null, first.address, first.family);
+      });
+    },
+    checkPeer(socket, host, port) {
+      const peer = socket.remoteAddress;
+      if (peer === undefined || isOpen(peer, port) || isAllowed(host, port)) return;
+      socket.destroy();
+      throw new BlockedAddress(`${host} led to an address that is not public`);
+    },
+    dial: (host, port, timeoutMs = 10_000) =>
+      new Promise((resolve, reject) => {
+        const refusal = egress.refusal(host, port);
+        if (refusal) return reject(new BlockedAddress(refusal));
+        const socket = tcpConnect({ host, port, lookup: egress.lookup(port) });
+        const fail = (error: Error) => {
+          socket.destroy();
+          reject(error);
+        };
+        socket.setTimeout(timeoutMs, () =>
+          fail(
+            Object.assign(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }),
+          ),
+        );
+        socket.once('error', fail);
+        socket.once('connect', () => {
+          socket.setTimeout(0);
+          socket.off('error', fail);
+          try {
+            egress.checkPeer(socket, host, port);
+            resolve(socket);
+          } catch (error) {
+            reject(error);
+          }
+        });
+      }),
+  };
+  return egress;
+}
+
+function isPublic(address: string): boolean {
+  try {
+    // `process` unwraps IPv4 inside IPv6; 6to4, NAT64 and the like have ranges of their own and are not unicast.
+    return ipaddr.process(address).range() === 'unicast';
+  } catch {
+    return false;
+  }
+}

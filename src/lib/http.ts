@@ -1,0 +1,321 @@
+/**
+ * Routes as data. A feature lists route objects; this room turns them into a Koa application: it reads and judges what
+ * came, asks the hooks who is calling, calls the handler, and writes the answer. The same objects feed the OpenAPI
+ * document and the guard tests, so a route cannot be served without being described.
+ */
+import type { IncomingMessage } from 'node:http';
+import { Router } from '@koa/router';
+import type { Static, TObject, TSchema } from '@sinclair/typebox';
+import Koa from 'koa';
+import getRawBody from 'raw-body';
+import type { Clock } from './clock.ts';
+import { ApiError, type ErrorCode, fromStore } from './errors.ts';
+import { newId, toWire } from './ids.ts';
+import { type JsonLimits, readJsonObject } from './json.ts';
+import type { Log } from './log.ts';
+import { type Validator, validator } from './schema.ts';
+
+export type Mode = 'live' | 'sandbox';
+export type Scope = 'send' | 'read' | 'manage';
+
+/** Who a request acts as. */
+export interface Principal {
+  readonly tenantId: string;
+  readonly mode: Mode;
+  readonly scopes: readonly Scope[];
+  /** For the audit: a key, a person signed in to the portal, or the operator of the installation. */
+  readonly actor: { readonly kind: 'key' | 'user' | 'operator'; readonly id: string };
+}
+
+/** `key`: X-API-Key or Bearer. `session`: the portal's cookie. `admin`: the operator's key. `open`: nobody needs to be known. */
+export type Auth = 'key' | 'session' | 'admin' | 'open';
+/** Who reads the answer decides how an error looks: an API client, a person with a browser, a provider. */
+export type Surface = 'api' | 'page' | 'hook';
+
+export interface Request<P = unknown, Q = unknown, B = unknown> {
+  readonly principal: Principal;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** The bytes of the body as they came; empty when there was none. */
+  readonly raw: Buffer;
+  readonly method: string;
+  /** Path and query as they came. */
+  readonly target: string;
+  /** Lower-case names; repeated headers are joined with a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly ip: string;
+  readonly requestId: string;
+  /** When the request arrived. */
+  readonly at: Date;
+}
+
+export interface Reply {
+  readonly status: number;
+  /** An object is sent as JSON; text as it is, with `type`. */
+  readonly body?: object | string | Buffer;
+  /** Content type of a text or binary body. */
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+export interface RouteReply {
+  readonly description: string;
+  /** Absent: no body, or one that is not JSON. */
+  readonly schema?: TSchema;
+  readonly type?: string;
+}
+
+export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSchema> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Koa style: `/api/v1/notifications/:notification_id`. */
+  readonly path: string;
+  readonly surface?: Surface;
+  readonly auth: Auth;
+  /** Required when `auth` is `key`. */
+  readonly scope?: Scope;
+  /** Groups routes in the documentation. */
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** The action written to the audit log when it succeeds; absent on reads. */
+  readonly audit?: string;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** Default `json` when there is a `body`, else no body is read. `raw` leaves it to the handler. */
+  readonly consumes?: 'json' | 'form' | 'raw';
+  /** Bytes. Default 1 MB. */
+  readonly bodyLimit?: number;
+  readonly jsonLimits?: JsonLimits;
+  readonly replies: Readonly<Record<number, RouteReply>>;
+  /** Codes of its own, beyond those every route of its kind can answer. */
+  readonly errors: readonly ErrorCode[];
+  /** Kept out of the OpenAPI document (pages). */
+  readonly hidden?: boolean;
+  handler(request: Request<Static<P>, Static<Q>, Static<B>>): Promise<Reply>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of routes holds routes of every shape; `route()` has checked each against its own
+export type Route = RouteSpec<any, any, any>;
+
+/** Checks a handler against its own schemas; the result goes into a list of routes of all shapes. */
+export const route = <P extends TObject, Q extends TObject, B extends TSchema>(spec: RouteSpec<P, Q, B>): Route => spec;
+
+export interface HttpHooks {
+  /** Throws `unauthorized` (or redirects, for pages) when the caller may not come in. */
+  readonly authenticate: Readonly<Record<Auth, (request: Request) => Promise<Principal>>>;
+  /** The answer to an error, per surface. */
+  readonly refuse: Readonly<Record<Surface, (error: ApiError, request: Request) => Reply>>;
+  /** After a route with `audit` succeeded. */
+  readonly audit: (action: string, request: Request, reply: Reply) => Promise<void>;
+}
+
+export interface HttpOptions {
+  readonly routes: readonly Route[];
+  readonly hooks: HttpHooks;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Proxies in front of us whose `X-Forwarded-For` is believed; 0 believes none. */
+  readonly trustedProxies: number;
+}
+
+const BODY_LIMIT = 1_048_576;
+const URL_LIMIT = 8_192;
+const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
+
+export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOptions): Koa {
+  const app = new Koa({ proxy: trustedProxies > 0, maxIpsCount: trustedProxies });
+  const router = new Router({ strict: true, sensitive: true });
+  const methods = methodsByPath(routes);
+
+  const answer = (ctx: Koa.Context, reply: Reply): void => {
+    ctx.status = reply.status;
+    for (const [name, value] of Object.entries(reply.headers ?? {})) ctx.set(name, value as string | string[]);
+    if (reply.body === undefined) ctx.body = null;
+    else if (typeof reply.body === 'string' || Buffer.isBuffer(reply.body)) ctx.body = reply.body;
+    else ctx.body = JSON.stringify(reply.body);
+    // Koa turns an empty body into 204; the reply's own status stands.
+    ctx.status = reply.status;
+    if (reply.body !== undefined) ctx.type = reply.type ?? 'application/json';
+  };
+
+  const handle = async (
+    ctx: Koa.Context,
+    surface: Surface,
+    work: (request: Request) => Promise<Reply>,
+  ): Promise<void> => {
+    const request = arrival(ctx, clock);
+    ctx.set('X-Request-Id', request.requestId);
+    ctx.set('X-Content-Type-Options', 'nosniff');
+    ctx.set('Cache-Control', 'no-store');
+    const began = performance.now();
+    let failure: ApiError | undefined;
+    try {
+      answer(ctx, await work(request));
+    } catch (error) {
+      failure = asApiError(error);
+      if (failure.status >= 500)
+        log.error({ err: error, request_id: request.requestId, method: ctx.method, path: ctx.path }, 'request failed');
+      answer(ctx, { ...hooks.refuse[surface](failure, request) });
+      for (const [name, value] of Object.entries(failure.headers)) ctx.set(name, value);
+    }
+    log.debug(
+      {
+        request_id: request.requestId,
+        method: ctx.method,
+        path: ctx.path,
+        status: ctx.status,
+        code: failure?.code,
+        ms: Math.round(performance.now() - began),
+      },
+      'request',
+    );
+  };
+
+  for (const spec of routes) {
+    const judge = judges(spec);
+    router.register(spec.path, [spec.method], async (ctx: Koa.Context) => {
+      await handle(ctx, spec.surface ?? 'api', async (arrived) => {
+        if (ctx.url.length > URL_LIMIT) throw new ApiError('uri_too_long');
+        const principal = await hooks.authenticate[spec.auth](arrived);
+        if (spec.scope && !principal.scopes.includes(spec.scope))
+          throw new ApiError('insufficient_scope', `This call needs a key with the scope "${spec.scope}".`);
+        const { raw, body } = await readBody(ctx.req, spec);
+        const request: Request = {
+          ...arrived,
+          principal,
+          raw,
+          params: judge.params(ctx.params),
+          query: judge.query({ ...ctx.query }),
+          body: judge.body(body),
+        };
+        const reply = await spec.handler(request);
+        if (spec.audit && reply.status < 400) await hooks.audit(spec.audit, request, reply);
+        return reply;
+      });
+    });
+  }
+
+  app.use(router.routes());
+  app.use(async (ctx) => {
+    const surface: Surface = ctx.path.startsWith('/api/') || !ctx.accepts('html') ? 'api' : 'page';
+    await handle(ctx, surface, async () => {
+      const allowed = methods(ctx.path);
+      if (allowed)
+        throw new ApiError('method_not_allowed', `${ctx.method} is not taken here; allowed: ${allowed}.`, {
+          headers: { Allow: allowed },
+        });
+      throw new ApiError('not_found');
+    });
+  });
+  // Koa reports only what escaped `handle`, such as a socket that closed while the answer was being written.
+  app.on('error', (error) => log.debug({ err: error }, 'connection closed early'));
+  return app;
+}
+
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return fromStore(error) ?? new ApiError('internal_error', undefined, { cause: error });
+}
+
+function arrival(ctx: Koa.Context, clock: Clock): Request {
+  const given = ctx.get('x-request-id');
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(ctx.headers))
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  return {
+    principal: NOBODY,
+    params: {},
+    query: {},
+    body: undefined,
+    raw: Buffer.alloc(0),
+    method: ctx.method,
+    target: ctx.url,
+    headers,
+    ip: ctx.ip.replace(/^::ffff:/, ''),
+    requestId: /^[\w.-]{8,64}$/.test(given) ? given : toWire('request', newId()),
+    at: clock.now(),
+  };
+}
+
+interface Judges {
+  params(value: unknown): unknown;
+  query(value: unknown): unknown;
+  body(value: unknown): unknown;
+}
+
+function judges(spec: Route): Judges {
+  const compiled = (schema: TSchema | undefined, kind: 'body' | 'query'): Validator<TSchema> | undefined =>
+    schema ? validator(schema, kind) : undefined;
+  const params = compiled(spec.params, 'query');
+  const query = compiled(spec.query, 'query');
+  const body = spec.consumes === 'raw' ? undefined : compiled(spec.body, 'body');
+  return {
+    // An id that is not one is simply not there.
+    params: (value) => {
+      if (params && params.faults(value).length > 0) throw new ApiError('not_found');
+      return value;
+    },
+    query: (value) => (query ? query.check(value) : value),
+    body: (value) => (body ? body.check(value) : value),
+  };
+}
+
+async function readBody(req: IncomingMessage, spec: Route): Promise<{ raw: Buffer; body: unknown }> {
+  const consumes = spec.consumes ?? (spec.body ? 'json' : undefined);
+  if (!consumes) return { raw: Buffer.alloc(0), body: undefined };
+  const type = req.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+  if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
+    throw new ApiError('unsupported_content_encoding');
+  if (consumes === 'json' && type !== 'application/json') throw new ApiError('unsupported_media_type');
+  if (consumes === 'form' && type !== 'application/x-www-form-urlencoded')
+    throw new ApiError('unsupported_media_type', 'The body must be a form.');
+  const limit = spec.bodyLimit ?? BODY_LIMIT;
+  let raw: Buffer;
+  try {
+    raw = await getRawBody(req, { limit, length: req.headers['content-length'] });
+  } catch (error) {
+    if ((error as { type?: string }).type === 'entity.too.large')
+      throw new ApiError(
+        'body_too_large',
+        `The body is larger than the ${limit.toLocaleString('en')} bytes this address takes.`,
+        { headers: { Connection: 'close' } },
+      );
+    throw new ApiError('malformed_json', 'The body broke off before its end.');
+  }
+  if (consumes === 'raw') return { raw, body: undefined };
+  if (consumes === 'form') return { raw, body: readForm(raw) };
+  return { raw, body: readJsonObject(raw, spec.jsonLimits) };
+}
+
+/** A field that comes twice (a list of ticked boxes) becomes a list. */
+function readForm(raw: Buffer): Record<string, string | string[]> {
+  const fields = new URLSearchParams(raw.toString('utf8'));
+  return Object.fromEntries(
+    [...new Set(fields.keys())].map((name) => {
+      const values = fields.getAll(name);
+      return [name, values.length > 1 ? values : (values[0] ?? '')];
+    }),
+  );
+}
+
+/** Which methods a path takes, for the 405 answer. */
+function methodsByPath(routes: readonly Route[]): (path: string) => string | undefined {
+  const patterns = new Map<string, { pattern: RegExp; methods: Set<string> }>();
+  for (const { path, method } of routes) {
+    const known = patterns.get(path) ?? {
+      pattern: new RegExp(`^${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')}$`),
+      methods: new Set<string>(),
+    };
+    known.methods.add(method);
+    if (method === 'GET') known.methods.add('HEAD');
+    patterns.set(path, known);
+  }
+  return (path) => {
+    const methods = new Set<string>();
+    for (const known of patterns.values())
+      if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
+    return methods.size > 0 ? [...methods].join(', ') : undefined;
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Ids: UUID v7 in the store, a prefix and 26 Crockford characters on the wire, which is a valid ULID.
+ *
+ * A notification's messages share its UUID but for the last hexadecimal digit: the notification ends in 0, its messages in
+ * 1…f. So one primary key range holds a whole notification, and neither needs an index to find the other.
+ */
+import { v7 } from 'uuid';
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const VALUES = new Map([...ALPHABET].map((character, value) => [character, BigInt(value)]));
+
+export const PREFIXES = {
+  notification: 'ntf',
+  message: 'msg',
+  attempt: 'att',
+  template: 'tpl',
+  templateVersion: 'tpv',
+  event: 'evt',
+  connection: 'con',
+  tenant: 'ten',
+  user: 'usr',
+  key: 'key',
+  request: 'req',
+} as const;
+export type IdKind = keyof typeof PREFIXES;
+
+/** A new UUID v7, increasing within the process. */
+export const newId = (): string => v7();
+
+/** `ntf_01J…` of a UUID. */
+export function toWire(kind: IdKind, uuid: string): string {
+  let rest = BigInt(`0x${uuid.replaceAll('-', '')}`);
+  let text = '';
+  for (let i = 0; i < 26; i++) {
+    text = ALPHABET[Number(rest & 31n)] + text;
+    rest >>= 5n;
+  }
+  return `${PREFIXES[kind]}_${text}`;
+}
+
+/** The UUID of a wire id; `undefined` for anything that is not exactly an id of this kind. */
+export function fromWire(kind: IdKind, wire: string): string | undefined {
+  const prefix = `${PREFIXES[kind]}_`;
+  if (wire.length !== prefix.length + 26 || !wire.startsWith(prefix)) return undefined;
+  let value = 0n;
+  for (const character of wire.slice(prefix.length)) {
+    const digit = VALUES.get(character);
+    if (digit === undefined) return undefined;
+    value = (value << 5n) | digit;
+  }
+  if (value >> 128n) return undefined;
+  const hex = value.toString(16).padStart(32, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Messages per notification, fallbacks included. */
+export const MESSAGES_MAX = 15;
+/** A new notification id: a UUID v7 whose last digit is 0. */
+export const newNotificationId = (): string => `${v7().slice(0, 35)}0`;
+/** The id of its nth message, counted from 0. */
+export const messageIdOf = (notificationId: string, index: number): string =>
+  notificationId.slice(0, 35) + (index + 1).toString(16);
+/** The notification a message belongs to. */
+export const notificationIdOf = (messageId: string): string => `${messageId.slice(0, 35)}0`;
+/** The last id a message of this notification can have. */
+export const lastMessageIdOf = (notificationId: string): string => `${notificationId.slice(0, 35)}f`;
+
+/** The smallest UUID v7 of a moment: everything created before it sorts below. */
+export function firstIdAt(time: Date): string {
+  const hex = time.getTime().toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}

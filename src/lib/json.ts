@@ -1,0 +1,88 @@
+/**
+ * Reading JSON that a stranger wrote. What cannot be stored or would surprise later is refused here, once, for every route:
+ * depth, number of properties, names that reach into prototypes, numbers a double cannot hold, U+0000.
+ */
+import { ApiError } from './errors.ts';
+import { type FieldFault, invalid } from './schema.ts';
+
+export interface JsonLimits {
+  /** Default 32. */
+  readonly depth?: number;
+  /** Default 1,000. */
+  readonly properties?: number;
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const REACHING = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** A JSON object from raw bytes. Throws `malformed_json`, `too_deep`, `too_many_properties`, `validation_failed`. */
+export function readJsonObject(bytes: Buffer, limits: JsonLimits = {}): Record<string, unknown> {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    throw new ApiError('malformed_json', 'The body is not valid UTF-8.');
+  }
+  measure(text, limits.depth ?? 32, limits.properties ?? 1_000);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ApiError('malformed_json', `The body is not valid JSON: ${(error as Error).message.slice(0, 120)}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ApiError('malformed_json', 'The body must be a JSON object.');
+  const faults: FieldFault[] = [];
+  inspect(value, '', faults);
+  if (faults.length > 0) throw invalid(faults);
+  return value as Record<string, unknown>;
+}
+
+/** Before parsing, because the parser itself accepts a million nested arrays and only the printer dies of them. */
+function measure(text: string, depthMax: number, propertiesMax: number): void {
+  let depth = 0;
+  let properties = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 92) i++;
+      else if (c === 34) inString = false;
+    } else if (c === 34) inString = true;
+    else if (c === 123 || c === 91) {
+      if (++depth > depthMax) throw new ApiError('too_deep');
+    } else if (c === 125 || c === 93) depth--;
+    else if (c === 58 && ++properties > propertiesMax) throw new ApiError('too_many_properties');
+  }
+}
+
+function inspect(value: unknown, path: string, faults: FieldFault[]): void {
+  if (typeof value === 'string') {
+    if (value.includes('\u0000')) faults.push({ path, message: 'holds U+0000, which cannot be stored; remove it' });
+    else if (LONE_SURROGATE.test(value))
+      faults.push({ path, message: 'holds half a character (a lone surrogate); send whole characters' });
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)))
+      faults.push({ path, message: 'is a number that would lose digits; send it as a string' });
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) inspect(item, path ? `${path}.${index}` : String(index), faults);
+  } else if (value !== null && typeof value === 'object') {
+    for (const [name, item] of Object.entries(value)) {
+      const at = path ? `${path}.${name}` : name;
+      if (REACHING.has(name)) faults.push({ path: at, message: 'is a name that is not allowed' });
+      else if (name.includes('\u0000')) faults.push({ path, message: 'has a field name with U+0000; remove it' });
+      else inspect(item, at, faults);
+    }
+  }
+}
+const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+
+/** The same JSON whatever the order of its keys: what an idempotency hash is taken of. */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const entries = Object.entries(value)
+    .filter(([, item]) => item !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return `{${entries.map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`).join(',')}}`;
+}

@@ -1,0 +1,129 @@
+/**
+ * BullMQ as a doorbell and an alarm clock, on PostgreSQL or on Redis. Jobs are empty: what is due stands in tables, so a
+ * queue that loses everything loses nothing but a second. Nobody waits on it longer than a moment.
+ */
+import { createPostgresBackend, Queue, runMigrations, Worker, withBackend } from 'bullmq';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import type { Log } from './log.ts';
+
+export interface Doorbell {
+  /** Wakes the listeners of this bell in every process. Rings that meet become one; never throws, never blocks. */
+  ring(bell: string): void;
+  close(): Promise<void>;
+}
+
+export interface Listener {
+  close(): Promise<void>;
+}
+
+export interface Queues {
+  readonly kind: 'postgres' | 'redis';
+  doorbell(): Doorbell;
+  /** Calls back on each ring, and for each alarm every so many milliseconds in one of all processes. */
+  listen(
+    handlers: Readonly<Record<string, () => Promise<void> | void>>,
+    alarms: Readonly<Record<string, number>>,
+  ): Promise<Listener>;
+  /** Throws when the queue cannot be reached. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface QueueOptions {
+  readonly redisUrl: string | undefined;
+  readonly databaseUrl: string;
+  readonly log: Log;
+}
+
+const NAME = 'carillon';
+const RING = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
+
+/** Prepares the queue's own tables when it lives in PostgreSQL. */
+export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions): Promise<Queues> {
+  const quiet = (error: unknown) => log.debug({ err: error }, 'queue');
+  let redis: Redis | undefined;
+  if (redisUrl) {
+    redis = new Redis(redisUrl, { maxRetriesPerRequest: null, enableOfflineQueue: false, lazyConnect: true });
+    redis.on('error', quiet);
+    await redis.connect().catch(quiet);
+  } else {
+    const client = new pg.Client({ connectionString: databaseUrl, application_name: 'carillon-queue-setup' });
+    await client.connect();
+    try {
+      await runMigrations(client as never);
+    } finally {
+      await client.end();
+    }
+  }
+  // The two backends differ in their connection type alone; `never` stands for either.
+  const bull = (redis ? { Queue, Worker } : withBackend(createPostgresBackend)) as unknown as {
+    Queue: new (name: string, options: object) => Queue;
+    Worker: typeof Worker;
+  };
+  const store: object = redis ?? { connectionString: databaseUrl, max: 2, idleTimeoutMillis: 30_000 };
+
+  return {
+    kind: redis ? 'redis' : 'postgres',
+    doorbell() {
+      const queue = new bull.Queue(NAME, { connection: store });
+      queue.on('error', quiet);
+      const ringing = new Set<string>();
+      const again = new Set<string>();
+      const ring = (bell: string): void => {
+        if (ringing.has(bell)) return void again.add(bell);
+        ringing.add(bell);
+        queue
+          .add(bell, {}, RING)
+          .catch(quiet)
+          .finally(() => {
+            ringing.delete(bell);
+            if (again.delete(bell)) ring(bell);
+          });
+      };
+      return { ring, close: () => queue.close() };
+    },
+    async listen(handlers, alarms) {
+      const scheduler = new bull.Queue(NAME, { connection: store });
+      scheduler.on('error', quiet);
+      await Promise.all(
+        Object.entries(alarms).map(([name, every]) =>
+          scheduler.upsertJobScheduler(name, { every }, { name, opts: RING }),
+        ),
+      ).catch(quiet);
+      // A worker of Redis blocks on its connection, so it brings its own.
+      const own = redis?.duplicate({ enableOfflineQueue: true, lazyConnect: false });
+      own?.on('error', quiet);
+      const worker = new bull.Worker(NAME, async (job) => void (await handlers[job.name]?.()), {
+        connection: (own ?? store) as never,
+        concurrency: 4,
+        lockDuration: 15_000,
+        stalledInterval: 5_000,
+      });
+      worker.on('error', quiet);
+      worker.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'a queue job failed'));
+      return {
+        async close() {
+          // Without the store a graceful close never returns; nothing is lost by leaving.
+          await within(2_000, worker.close()).catch(() => worker.close(true));
+          await within(1_000, scheduler.close()).catch(quiet);
+          own?.disconnect();
+        },
+      };
+    },
+    async check() {
+      if (redis) await within(2_000, redis.ping());
+    },
+    async close() {
+      redis?.disconnect();
+    },
+  };
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
