@@ -1,19 +1,7 @@
 /** All that the author of an adapter may import. */
 export type * from './contract.ts';
 export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';
-export {
-  AddressError,
-  AddressError,
-  ContentError,
-  ContentError,
-  classify,
-  classify,
-  DeliveryError,
-  DeliveryError,
-  FAULTS,
-  FAULTS,
-  redact,
-} from './faults.ts';
+export { AddressError, ContentError, classify, DeliveryError, FAULTS, redact } from './faults.ts';
 export type { FieldsOptions } from './fields.ts';
 export { fieldsSchema, withDefaults } from './fields.ts';
 export { phoneAddress, phoneField } from './phone.ts';

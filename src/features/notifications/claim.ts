@@ -15,6 +15,8 @@ export interface Claimed {
   /** An attempt whose process died in it. */
   readonly openNumber: number | null;
   readonly openSince: Date | null;
+  /** The store's time of the claim. */
+  readonly now: Date;
 }
 
 export interface Room {
@@ -52,7 +54,7 @@ export const claimDue = (sql: Sql, owner: string, { rooms, defaultRoom, limit, l
        from picked where due.id = picked.id
        returning due.id, due.connection_id, due.fence
      )
-     select taken.id, taken.connection_id as "connectionId", taken.fence, coalesce(a.last, 0) as "lastNumber", a.open as "openNumber", a.since as "openSince"
+     select taken.id, taken.connection_id as "connectionId", taken.fence, coalesce(a.last, 0) as "lastNumber", a.open as "openNumber", a.since as "openSince", clock_now() as now
      from taken left join lateral (
        select max(number) as last, max(number) filter (where result is null) as open, max(started_at) filter (where result is null) as since
        from attempts where message_id = taken.id

@@ -2,7 +2,7 @@
  * One claimed message, handed to its provider, and what follows from the answer. A fault of the provider is an outcome and
  * is returned; a throw is a fault of ours, after which the lease lapses and the message is found again.
  */
-import { type Accepted, type AnyAdapter, type AnyChannel, type Content, DeliveryError, type Fault, FAULTS, type Outbound } from '../../channel-kit/index.ts';
+import { type Accepted, type AnyAdapter, type AnyChannel, type Content, classify, DeliveryError, type Fault, FAULTS, type HttpResponse, type Outbound, type SendContext } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { OpenConnection } from '../connections/index.ts';
@@ -116,7 +116,9 @@ const faultOf = (error: unknown): Fault => (error instanceof DeliveryError ? err
 
 const outboundOf = ({ message }: Job, content: Content): Outbound => ({ reference: toWire('message', message.id), to: message.recipient, address: message.address, content, ...(message.language ? { language: message.language } : {}) });
 
-function contextOf(job: Job, signal: AbortSignal) {
-  const reference = toWire('message', job.message.id);
-  return { ...job.connection.context(signal, job.adapter), idempotencyKey: reference, callbackUrl: job.connection.callbackUrl(job.adapter.id, reference) };
+function contextOf({ connection, adapter, message }: Job, signal: AbortSignal): SendContext<unknown> {
+  const reference = toWire('message', message.id);
+  // Another adapter than the connection's own (the sandbox) must not open the connection's client.
+  const context = adapter === connection.adapter ? connection.checkContext(signal) : { credentials: connection.credentials, client: undefined, http: connection.http, signal, fault: (response: HttpResponse) => classify(adapter, response) };
+  return { ...context, idempotencyKey: reference, callbackUrl: connection.callbackUrl(reference) };
 }

@@ -3,16 +3,15 @@
  * what caches hold or one query per batch can tell, and decides nothing: whatever is wrong is written down for the rules.
  */
 import { AddressError, type AnyChannel, type Content, type Registry } from '../../channel-kit/index.ts';
-import type { Config } from '../../lib/config.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
-import type { Connections, Route } from '../connections/index.ts';
+import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { Templates, TemplateVersion } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
 import { RAW_FIELDS, type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
-import type { Input, NewMessage, Origin, SendCommand } from './types.ts';
+import type { NewMessage, Origin, SendCommand } from './types.ts';
 
 export interface Plan {
   readonly notificationId: string;
@@ -27,13 +26,12 @@ export type Planner = (origin: Origin, commands: readonly SendCommand[]) => Prom
 
 export interface PlanDeps {
   readonly registry: Registry;
-  readonly config: Pick<Config, 'defaultCountry'>;
   readonly tenants: Tenants;
   readonly connections: Connections;
   readonly templates: Templates;
 }
 
-export function createPlanner({ registry, config, tenants, connections, templates }: PlanDeps): Planner {
+export function createPlanner({ registry, tenants, connections, templates }: PlanDeps): Planner {
   return async (origin, commands) => {
     const { tenantId, mode } = origin.principal;
     const channelIds = [...new Set(commands.flatMap(({ body }) => body.notification.channels))].filter((id) => registry.channel(id));
@@ -46,7 +44,7 @@ export function createPlanner({ registry, config, tenants, connections, template
     const bySlug = new Map(resolved);
     return commands.map((command) => {
       const template = bySlug.get(command.body.notification.template_id ?? '');
-      const asks = command.body.notification.channels.map((id) => ask(id, command.body, { channel: registry.channel(id), route: routes.get(id), template, tenant, templates, country: tenant.defaultCountry ?? config.defaultCountry }));
+      const asks = command.body.notification.channels.map((id) => ask(id, command.body, { channel: registry.channel(id), route: routes.get(id), template, tenant, templates, country: tenant.defaultCountry }));
       const notificationId = newNotificationId();
       return { notificationId, request: requestOf(command.body, asks, template, templates), messages: messagesOf({ command, origin, asks, template, routes, notificationId }) };
     });
@@ -55,7 +53,7 @@ export function createPlanner({ registry, config, tenants, connections, template
 
 interface Known {
   readonly channel: AnyChannel | undefined;
-  readonly route: Route | undefined;
+  readonly route: ConnectionRoute | undefined;
   readonly template: TemplateVersion | undefined;
   readonly tenant: Tenant;
   readonly templates: Templates;
@@ -68,7 +66,7 @@ function ask(id: string, { recipient, notification }: SendBody, { channel, route
   const properties = Object.keys(channel.content.properties);
   const rawFields = RAW_FIELDS.filter((field) => properties.includes(field) && notification[field] !== undefined);
   const missingRaw = neededRaw(channel, notification);
-  const language = template && templates.pickLanguage(template, id, [notification.language, recipient.language, tenant.defaultLanguage ?? undefined]);
+  const language = template && templates.pickLanguage(template, id, [notification.language, recipient.language, tenant.defaultLanguage]);
   const source = sourceOf(channel, notification, template !== undefined && language !== undefined, rawFields.length > 0 && missingRaw.length === 0);
   const content = source === 'own' ? (notification.content?.[id] as Content) : source === 'raw' ? rawContent(channel, notification) : undefined;
   return { id, channel, connected: route !== undefined, missingFields, ...addressOf(channel, recipient, missingFields, country), rawFields, missingRaw, language, source, content };
@@ -123,7 +121,7 @@ interface Making {
   readonly origin: Origin;
   readonly asks: readonly Ask[];
   readonly template: TemplateVersion | undefined;
-  readonly routes: ReadonlyMap<string, Route>;
+  readonly routes: ReadonlyMap<string, ConnectionRoute>;
   readonly notificationId: string;
 }
 

@@ -51,8 +51,9 @@ export const recordResults = ({ db, events, idempotency, owner }: RecordDeps, re
     return results.map(({ id }) => (held.has(id) ? 'recorded' : 'lease_lost'));
   });
 
-/** Folds words into messages and tells of what became true; returns the messages as they are now. */
-export async function applyWords(trx: Sql, { events, idempotency }: Pick<RecordDeps, 'events' | 'idempotency'>, words: ReadonlyMap<string, readonly Word[]>, attempts: ReadonlyMap<string, number> = new Map()): Promise<readonly Message[]> {
+/** Folds words into messages and tells of what became true; returns the messages as they are now, and which of them changed. */
+export async function applyWords(trx: Sql, { events, idempotency }: Pick<RecordDeps, 'events' | 'idempotency'>, words: ReadonlyMap<string, readonly Word[]>, attempts: ReadonlyMap<string, number> = new Map()): Promise<{ readonly after: readonly Message[]; readonly applied: ReadonlySet<string> }> {
+  if (words.size === 0) return { after: [], applied: new Set() };
   const messages = await lockMessages(trx, [...words.keys()]);
   const news: Parameters<Events['emit']>[1][number][] = [];
   const changed: Message[] = [];
@@ -70,6 +71,6 @@ export async function applyWords(trx: Sql, { events, idempotency }: Pick<RecordD
   await events.emit(trx, news);
   const failed = changed.filter(({ status, idempotencyKey }) => status === 'failed' && idempotencyKey).map(({ id }) => notificationIdOf(id));
   if (failed.length > 0) await idempotency.release(trx, [...new Set(failed)]);
-  return after;
+  return { after, applied: new Set(changed.map(({ id }) => id)) };
 }
 const STATE = ['status', 'outcome', 'failureCode', 'attempts', 'outcomeUnknown', 'nextAttemptAt', 'sentAt', 'deliveredAt', 'failedAt', 'readAt', 'complainedAt'] as const;

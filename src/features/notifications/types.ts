@@ -77,6 +77,8 @@ export interface ReceiptRow {
   readonly messageId: string;
   readonly receipt: string;
   readonly fault: string | null;
+  readonly providerCode: string | null;
+  readonly providerMessage: string | null;
   readonly at: Date;
   readonly receivedAt: Date;
   readonly applied: boolean;
