@@ -98,7 +98,12 @@ export interface Tenants extends Sessions {
   create(
     settings: TenantSettings,
     actor?: Principal['actor'],
-  ): Promise<{ readonly tenant: Tenant; readonly liveKey: string; readonly testKey: string }>;
+  ): Promise<{
+    readonly tenant: Tenant;
+    readonly item: TenantItem;
+    readonly liveKey: string;
+    readonly testKey: string;
+  }>;
   /** Newest first. Operators only. */
   list(page: Page): Promise<List<TenantItem>>;
   /** At the first start of an installation without any tenant: one to try things with. Otherwise `undefined`. */
