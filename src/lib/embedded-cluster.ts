@@ -165,7 +165,7 @@ export async function setRoles(place: Place, token: string, adminPassword: strin
   const sql = [
     `ALTER ROLE postgres PASSWORD '${adminPassword}';`,
     `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'carillon') THEN CREATE ROLE carillon; END IF; END $$;`,
-    `ALTER ROLE carillon LOGIN NOSUPERUSER PASSWORD '${password}';`,
+    `ALTER ROLE carillon LOGIN NOSUPERUSER CREATEROLE PASSWORD '${password}';`,
     'CREATE DATABASE carillon OWNER carillon;',
   ];
   const quiet = ['-c', 'log_min_error_statement=panic', '-c', 'log_checkpoints=off'];

@@ -17,10 +17,7 @@ export function scriptOf(channel: AnyChannel, to: Readonly<Record<string, string
   return found ? found.steps : [{ receipt: 'delivered' }];
 }
 
-/** The secret that signs the sandbox's own receipts of one connection. */
-export type SecretOf = (connectionId: string) => Buffer;
-
-export function createSandboxAdapter(channel: AnyChannel, db: Db): AnyAdapter {
+export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => void): AnyAdapter {
   const [real] = channel.adapters;
   if (!real) throw new Error(`the channel ${channel.id} has no adapter`);
   return {
@@ -51,6 +48,7 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db): AnyAdapter {
         });
       }
       await acceptOutbox(db, messageId, receiptsOf(script));
+      ring();
       return { providerId: row.providerId };
     },
     async lookup(message) {
@@ -78,6 +76,8 @@ function connectionOf(callbackUrl: string): string {
 export interface SandboxReceipt {
   readonly key: string;
   readonly provider_id: string;
+  /** Our own message id, echoed. */
+  readonly reference: string;
   readonly receipt: Receipt;
   readonly fault?: string;
   readonly at: string;
@@ -94,8 +94,8 @@ export const verifyReceipt = ({ headers, body }: RawRequest, secret: Buffer): bo
 /** Total: what is not a receipt of ours is ignored. */
 export function parseReceipt({ body }: RawRequest): readonly ChannelEvent[] {
   try {
-    const { key, provider_id, receipt, fault, at } = JSON.parse(body.toString('utf8')) as SandboxReceipt;
-    return [{ type: 'receipt', key, providerId: provider_id, receipt, at: new Date(at), ...(fault ? { fault: { kind: fault as keyof typeof FAULTS } } : {}) }];
+    const { key, provider_id, reference, receipt, fault, at } = JSON.parse(body.toString('utf8')) as SandboxReceipt;
+    return [{ type: 'receipt', key, providerId: provider_id, reference, receipt, at: new Date(at), ...(fault ? { fault: { kind: fault as keyof typeof FAULTS } } : {}) }];
   } catch {
     return [{ type: 'ignored', reason: 'not a receipt of the sandbox' }];
   }

@@ -1,13 +1,13 @@
 /** The sandbox: the provider of test keys, its outbox, and the receipts it plays back. */
-import type { AnyAdapter, Content, Preview, RawRequest, Receipt, Registry } from '../../channel-kit/index.ts';
+import { type AnyAdapter, type Content, hmac, type Preview, type RawRequest, type Receipt, type Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Vault } from '../../lib/crypto.ts';
-import { hmac } from '../../channel-kit/index.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { List } from '../../lib/list.ts';
+import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import { createSandboxAdapter, parseReceipt, SANDBOX_ADAPTER, signReceipt, verifyReceipt } from './adapter.ts';
 import { advanceOutbox, dueOutbox, findOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
@@ -48,13 +48,14 @@ export interface SandboxDeps {
   readonly connections: Connections;
   readonly vault: Vault;
   readonly clock: Clock;
+  readonly doorbell: Doorbell;
   readonly publicUrl: () => string;
   /** Takes a request as if it had come in by `/hooks/{adapter}/{connection}`. */
   readonly post: (adapterId: string, connectionId: string, request: RawRequest) => Promise<void>;
 }
 
-export function createSandbox({ db, registry, connections, vault, clock, publicUrl, post }: SandboxDeps): Sandbox {
-  const adapters = new Map(registry.channels.map((channel) => [channel.id, createSandboxAdapter(channel, db)]));
+export function createSandbox({ db, registry, connections, vault, clock, doorbell, publicUrl, post }: SandboxDeps): Sandbox {
+  const adapters = new Map(registry.channels.map((channel) => [channel.id, createSandboxAdapter(channel, db, () => doorbell.ring('outbox'))]));
   const root = vault.derive('sandbox receipts');
   const secretOf = (connectionId: string): Buffer => hmac('sha256', root, connectionId);
 
@@ -66,12 +67,12 @@ export function createSandbox({ db, registry, connections, vault, clock, publicU
     // Where the real provider reports this, its own signed form is used; else the sandbox's.
     if (emulate && connection.adapter.receipts.includes(step.receipt)) {
       const url = connection.callbackUrl(reference);
-      await post(connection.adapter.id, row.connectionId, { ...emulate(step.receipt, { providerId: row.providerId, reference, address: row.address, ...(step.fault ? { fault: step.fault } : {}), url, at }, connection.credentials), at });
+      await post(connection.adapter.id, toWire('connection', row.connectionId), { ...emulate(step.receipt, { providerId: row.providerId, reference, address: row.address, ...(step.fault ? { fault: step.fault } : {}), url, at }, connection.credentials), at });
       return;
     }
     const url = `${publicUrl()}/hooks/${SANDBOX_ADAPTER}/${toWire('connection', row.connectionId)}`;
-    const receipt = { key, provider_id: row.providerId, receipt: step.receipt, ...(step.fault ? { fault: step.fault } : {}), at: at.toISOString() };
-    await post(SANDBOX_ADAPTER, row.connectionId, signReceipt(receipt, url, secretOf(row.connectionId), at));
+    const receipt = { key, provider_id: row.providerId, reference, receipt: step.receipt, ...(step.fault ? { fault: step.fault } : {}), at: at.toISOString() };
+    await post(SANDBOX_ADAPTER, toWire('connection', row.connectionId), signReceipt(receipt, url, secretOf(row.connectionId), at));
   }
 
   const itemOf = (row: OutboxRow & { status: string; createdAt: Date }): OutboxItem => ({
