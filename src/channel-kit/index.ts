@@ -10,3 +10,4 @@ export { createRegistry } from './registry.ts';
 export { choice, having, words } from './schema.ts';
 export { hmac, sameBytes, sha256Hex } from './signature.ts';
 export { at, dateOf, formOf, listAt, parseJson, textAt, unixDate } from './untrusted.ts';
+export { conformanceFaults } from './conformance.ts';
