@@ -56,6 +56,8 @@ function kind(error: SmtpError, enhanced: string | undefined, handedOver: boolea
   if (!responseCode) return withoutReply(error, handedOver);
   if (responseCode < 500) return 'provider_unavailable';
   if (code === 'EAUTH') return 'credentials_invalid';
+  // A bare 552 is a full mailbox or a message that is too big; only the words tell which.
+  if (responseCode === 552 && !enhanced && /size|too (big|large)/i.test(error.response ?? '')) return 'content_invalid';
   const known = (enhanced && byPrefix(enhanced)) || faults[responseCode];
   if (known) return known;
   const recipient = command.startsWith('RCPT') && [550, 551, 553].includes(responseCode) && !enhanced;

@@ -12,7 +12,7 @@ export function preview({ body, text, blocks }: SlackContent): Preview {
 function readable(markup: string): string {
   return unescapeText(
     markup.replace(/<([^<>|]*)(?:\|([^<>]*))?>/g, (_, target: string, label?: string) =>
-      label ? label : target.replace(/^!/, '@').replace(/^#/, '#'),
+      label ? label : target.replace(/^!/, '@'),
     ),
   );
 }

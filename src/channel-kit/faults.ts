@@ -115,7 +115,7 @@ export class DeliveryError extends Error {
   constructor(kind: FaultKind, details: Omit<Fault, 'kind'> = {}) {
     super(details.providerMessage ?? kind);
     this.name = 'DeliveryError';
-    this.fault = { kind, ...details };
+    this.fault = { ...details, kind };
   }
 }
 

@@ -84,7 +84,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpFake> {
     // Replies carry the enhanced codes a test wrote, and no others.
     hideENHANCEDSTATUSCODES: true,
     disableReverseLookup: true,
-    ...(size ? { size } : {}),
+    ...(size ? { size, rejectOversized: true } : {}),
     onConnect(_session, done) {
       connections.opened += 1;
       done();
@@ -111,6 +111,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpFake> {
       });
       stream.on('end', () => {
         if (behaviour.do === 'refuse') return done(asError(behaviour.reply));
+        if (stream.sizeExceeded) return done();
         const { mailFrom, rcptTo } = session.envelope;
         mails.push({
           from: mailFrom ? mailFrom.address : '',
