@@ -6,7 +6,7 @@ import { AddressError, type AnyChannel, type Content, type Registry } from '../.
 import { ApiError } from '../../lib/errors.ts';
 import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
-import type { Templates, TemplateVersion } from '../templates/index.ts';
+import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
@@ -54,7 +54,7 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
 interface Known {
   readonly channel: AnyChannel | undefined;
   readonly route: ConnectionRoute | undefined;
-  readonly template: TemplateVersion | undefined;
+  readonly template: ResolvedTemplate | undefined;
   readonly tenant: Tenant;
   readonly templates: Templates;
   readonly country: string | undefined;
@@ -99,28 +99,29 @@ function addressOf(channel: AnyChannel, recipient: SendBody['recipient'], missin
   }
 }
 
-function requestOf({ notification }: SendBody, asks: readonly Ask[], template: TemplateVersion | undefined, templates: Templates): Request {
+function requestOf({ notification }: SendBody, asks: readonly Ask[], template: ResolvedTemplate | undefined, templates: Templates): Request {
   const rawGiven = RAW_FIELDS.filter((field) => notification[field] !== undefined);
   const languages = template ? Object.fromEntries(Object.entries(template.content).map(([channel, byLanguage]) => [channel, Object.keys(byLanguage)])) : {};
   return { notification, asks, rawGiven, template: template ? { slug: template.slug, languages } : undefined, data: judgeData(notification, asks, template, templates) };
 }
 
 /** Missing is missing on any channel; unexpected is what no requested channel uses (D9). Raw text keeps what it does not use (N-19). */
-function judgeData(notification: SendNotification, asks: readonly Ask[], template: TemplateVersion | undefined, templates: Templates): Request['data'] {
+function judgeData(notification: SendNotification, asks: readonly Ask[], template: ResolvedTemplate | undefined, templates: Templates): Request['data'] {
   const data = notification.data ?? {};
   const uses = asks.flatMap(({ id, source, language }) => (source === 'template' && language ? [{ channel: id, language }] : []));
   const raw = asks.flatMap(({ id, content }) => (content ? [templates.judgeRaw(id, content, data)] : []));
   const missingRaw = raw.flatMap(({ missing }) => missing);
-  if (!template || uses.length === 0) return { missing: [...new Set(missingRaw)], unexpected: [], faults: [] };
+  const faultsRaw = raw.flatMap(({ faults }) => faults);
+  if (!template || uses.length === 0) return { missing: [...new Set(missingRaw)], unexpected: [], faults: faultsRaw };
   const judged = templates.judgeData(template, uses, data, raw.flatMap(({ wanted }) => wanted));
-  return { missing: [...new Set([...judged.missing, ...missingRaw])], unexpected: judged.unexpected, faults: judged.faults };
+  return { missing: [...new Set([...judged.missing, ...missingRaw])], unexpected: judged.unexpected, faults: [...judged.faults, ...faultsRaw] };
 }
 
 interface Making {
   readonly command: SendCommand;
   readonly origin: Origin;
   readonly asks: readonly Ask[];
-  readonly template: TemplateVersion | undefined;
+  readonly template: ResolvedTemplate | undefined;
   readonly routes: ReadonlyMap<string, ConnectionRoute>;
   readonly notificationId: string;
 }
