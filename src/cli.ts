@@ -13,8 +13,13 @@ import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
 /** Runs one command; errors become one clear text and exit code 1. */
 export async function run(args: readonly string[]): Promise<void> {
   loadEnvFile();
-  const program = new Command('carillon').description('Notifications over every channel, on your own machine.').showHelpAfterError();
-  program.command('start', { isDefault: true }).description('run the API, the worker and the portal (ROLE chooses)').action(startCommand);
+  const program = new Command('carillon')
+    .description('Notifications over every channel, on your own machine.')
+    .showHelpAfterError();
+  program
+    .command('start', { isDefault: true })
+    .description('run the API, the worker and the portal (ROLE chooses)')
+    .action(startCommand);
   program
     .command('migrate')
     .description('bring the database schema up to date')
@@ -33,7 +38,9 @@ export async function run(args: readonly string[]): Promise<void> {
       const config = readConfig();
       const findings = await examine(config);
       if (json) outJson({ ok: findings.every(({ ok }) => ok), findings });
-      else for (const { ok, name, text, fix } of findings) out(`${ok ? '  ok    ' : '  FAIL  '}${name.padEnd(14)} ${text}${fix ? `\n${' '.repeat(23)}→ ${fix}` : ''}`);
+      else
+        for (const { ok, name, text, fix } of findings)
+          out(`${ok ? '  ok    ' : '  FAIL  '}${name.padEnd(14)} ${text}${fix ? `\n${' '.repeat(23)}→ ${fix}` : ''}`);
       if (!findings.every(({ ok }) => ok)) process.exitCode = 1;
     });
 
@@ -45,13 +52,38 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--country <code>', 'default country of phone numbers, such as DE')
     .option('--language <tag>', 'default language, such as en')
     .option('--json', 'one JSON object')
-    .action(async ({ name, country, language, json }: { name: string; country?: string; language?: string; json?: boolean }) => {
-      await withDeps(async ({ tenants }) => {
-        const made = await tenants.create({ name, ...(country ? { defaultCountry: country } : {}), ...(language ? { defaultLanguage: language } : {}) });
-        if (json) outJson({ tenant_id: made.tenant.id, name: made.tenant.name, live_key: made.liveKey, test_key: made.testKey });
-        else out(`Tenant    ${made.tenant.name} (${made.tenant.id})\nLive key  ${made.liveKey}\nTest key  ${made.testKey}\nThe keys are shown this once.`);
-      });
-    });
+    .action(
+      async ({
+        name,
+        country,
+        language,
+        json,
+      }: {
+        name: string;
+        country?: string;
+        language?: string;
+        json?: boolean;
+      }) => {
+        await withDeps(async ({ tenants }) => {
+          const made = await tenants.create({
+            name,
+            ...(country ? { defaultCountry: country } : {}),
+            ...(language ? { defaultLanguage: language } : {}),
+          });
+          if (json)
+            outJson({
+              tenant_id: made.tenant.id,
+              name: made.tenant.name,
+              live_key: made.liveKey,
+              test_key: made.testKey,
+            });
+          else
+            out(
+              `Tenant    ${made.tenant.name} (${made.tenant.id})\nLive key  ${made.liveKey}\nTest key  ${made.testKey}\nThe keys are shown this once.`,
+            );
+        });
+      },
+    );
 
   program
     .command('connection')
@@ -112,19 +144,46 @@ interface ConnectionOptions {
   json?: boolean;
 }
 
-async function connectionCommand({ tenant, channel: channelId, adapter: adapterId, name, set = [], test, json }: ConnectionOptions): Promise<void> {
+async function connectionCommand({
+  tenant,
+  channel: channelId,
+  adapter: adapterId,
+  name,
+  set = [],
+  test,
+  json,
+}: ConnectionOptions): Promise<void> {
   await withDeps(async ({ connections, registry, tenants }) => {
     const channel = registry.channel(channelId);
-    if (!channel) throw new Error(`There is no channel ${channelId}; there are ${registry.channels.map(({ id }) => id).join(', ')}.`);
+    if (!channel)
+      throw new Error(
+        `There is no channel ${channelId}; there are ${registry.channels.map(({ id }) => id).join(', ')}.`,
+      );
     const adapter = adapterId ? channel.adapters.find(({ id }) => id === adapterId) : channel.adapters[0];
-    if (!adapter) throw new Error(`${channelId} has no adapter ${adapterId}; it has ${channel.adapters.map(({ id }) => id).join(', ')}.`);
+    if (!adapter)
+      throw new Error(
+        `${channelId} has no adapter ${adapterId}; it has ${channel.adapters.map(({ id }) => id).join(', ')}.`,
+      );
     const { id: tenantId } = await tenants.tenant(tenant);
-    const principal = { tenantId, mode: 'live', scopes: ['manage'], actor: { kind: 'operator', id: 'operator' } } as const;
+    const principal = {
+      tenantId,
+      mode: 'live',
+      scopes: ['manage'],
+      actor: { kind: 'operator', id: 'operator' },
+    } as const;
     const credentials = Object.fromEntries(set.map((pair) => readSetting(pair, adapter.credentials)));
-    const made = await connections.create(principal, { channel: channelId, adapter: adapter.id, name: name ?? adapter.label, credentials });
+    const made = await connections.create(principal, {
+      channel: channelId,
+      adapter: adapter.id,
+      name: name ?? adapter.label,
+      credentials,
+    });
     const result = test ? await connections.test(principal, made.id) : undefined;
     if (json) outJson({ ...made, ...(result ? { test: result } : {}) });
-    else out(`Connection ${made.id} (${channelId}, ${adapter.label}).\nCallbacks  ${made.callback_url}${result ? `\nTest       ${result.note}` : ''}`);
+    else
+      out(
+        `Connection ${made.id} (${channelId}, ${adapter.label}).\nCallbacks  ${made.callback_url}${result ? `\nTest       ${result.note}` : ''}`,
+      );
   });
 }
 
@@ -133,7 +192,12 @@ async function withDeps<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
   const config = readConfig();
   return withDatabase(config, async (databaseUrl) => {
     await migrateUp(databaseUrl, migrations);
-    const deps = await createDeps({ config: config.databaseUrl ? config : withKeys(config), databaseUrl, log: createLog('warn'), publicUrl: () => publicUrlOf(config, config.port) });
+    const deps = await createDeps({
+      config: config.databaseUrl ? config : withKeys(config),
+      databaseUrl,
+      log: createLog('warn'),
+      publicUrl: () => publicUrlOf(config, config.port),
+    });
     try {
       return await work(deps);
     } finally {
@@ -155,7 +219,10 @@ async function withDatabase<T>(config: Config, work: (url: string) => Promise<T>
   }
 }
 
-function readSetting(pair: string, fields: readonly { name: string; type?: string }[]): [string, string | number | boolean] {
+function readSetting(
+  pair: string,
+  fields: readonly { name: string; type?: string }[],
+): [string, string | number | boolean] {
   const at = pair.indexOf('=');
   if (at < 1) throw new ConfigError([`--set ${pair}: write it as field=value`]);
   const name = pair.slice(0, at);

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -21,18 +21,24 @@ const isStale = () => {
   if (!existsSync(join(root, 'dist', 'src', 'cli.js'))) return true;
   if (!existsSync(stamp)) return false; // a packaged build
   const built = statSync(stamp).mtimeMs;
-  return [...['src', 'channels', 'migrations'].map((folder) => newest(join(root, folder))), statSync(join(root, 'tsconfig.build.json')).mtimeMs].some((time) => time > built);
+  return [
+    ...['src', 'channels', 'migrations'].map((folder) => newest(join(root, folder))),
+    statSync(join(root, 'tsconfig.build.json')).mtimeMs,
+  ].some((time) => time > built);
 };
 
 if (isStale()) {
   let compiler;
   try {
-    compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+    compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
   } catch {
     console.error('Carillon is not compiled and the compiler is not installed. Run: npm ci');
     process.exit(1);
   }
-  const { status } = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit', cwd: root });
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json')], {
+    stdio: 'inherit',
+    cwd: root,
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 

@@ -37,7 +37,12 @@ export interface StartOptions {
 }
 
 /** Throws errors whose message is meant for the person at the terminal. */
-export async function start({ config: given, log = createLog(given.logLevel), timing, say = () => undefined }: StartOptions): Promise<Running> {
+export async function start({
+  config: given,
+  log = createLog(given.logLevel),
+  timing,
+  say = () => undefined,
+}: StartOptions): Promise<Running> {
   const { config, url: databaseUrl, server, label } = await openDatabase(given, log, say);
   let deps: Deps | undefined;
   let listening: Listening | undefined;
@@ -55,7 +60,14 @@ export async function start({ config: given, log = createLog(given.logLevel), ti
     if (config.role === 'all') await migrateUp(databaseUrl, migrations);
     else await checkSchema(databaseUrl, migrations);
     const plugins = await loadPlugins(config.plugins, log);
-    deps = await createDeps({ config, databaseUrl, log, publicUrl: () => publicUrlOf(config, port), plugins, ...(timing ? { timing } : {}) });
+    deps = await createDeps({
+      config,
+      databaseUrl,
+      log,
+      publicUrl: () => publicUrlOf(config, port),
+      plugins,
+      ...(timing ? { timing } : {}),
+    });
     const demo = server && config.role === 'all' ? await deps.tenants.ensureDemo() : undefined;
     if (config.role !== 'worker') {
       listening = await listen(createApp(deps), config.port, config.host).catch((error: NodeJS.ErrnoException) => {
@@ -64,7 +76,15 @@ export async function start({ config: given, log = createLog(given.logLevel), ti
       port = listening.port;
     }
     if (config.role !== 'api') working = await startWorker(deps);
-    return { deps, url: publicUrlOf(config, port), port: listening?.port, database: label, demo, stop, died: server?.died ?? new Promise(() => undefined) };
+    return {
+      deps,
+      url: publicUrlOf(config, port),
+      port: listening?.port,
+      database: label,
+      demo,
+      stop,
+      died: server?.died ?? new Promise(() => undefined),
+    };
   } catch (error) {
     await stop(2_000);
     throw error;
@@ -81,15 +101,37 @@ interface Database {
 
 /** The outside database, the embedded one of this process, or, for a part of a split installation, the one already running. */
 async function openDatabase(config: Config, log: Log, say: (line: string) => void): Promise<Database> {
-  if (config.databaseUrl) return { config, url: config.databaseUrl, server: undefined, label: `PostgreSQL at ${new URL(config.databaseUrl).host}` };
+  if (config.databaseUrl)
+    return {
+      config,
+      url: config.databaseUrl,
+      server: undefined,
+      label: `PostgreSQL at ${new URL(config.databaseUrl).host}`,
+    };
   if (config.role !== 'all') {
     const found = await findEmbedded(config.dataDir);
-    if (!found) throw new ConfigError([`ROLE=${config.role} needs DATABASE_URL, or an embedded server that is already running in ${config.dataDir}.`]);
-    return { config: withKeys(config), url: found.url, server: undefined, label: `PostgreSQL embedded, of another process (${config.dataDir})` };
+    if (!found)
+      throw new ConfigError([
+        `ROLE=${config.role} needs DATABASE_URL, or an embedded server that is already running in ${config.dataDir}.`,
+      ]);
+    return {
+      config: withKeys(config),
+      url: found.url,
+      server: undefined,
+      label: `PostgreSQL embedded, of another process (${config.dataDir})`,
+    };
   }
   if (!existsSync(join(config.dataDir, 'embedded.json'))) say(`Making a database in ${config.dataDir} …`);
-  const server = await startEmbedded({ dataDir: config.dataDir, log: (line) => log.debug({ postgres: line }, 'embedded database') });
-  return { config: withKeys(config), url: server.url, server, label: `PostgreSQL ${server.version} embedded (${config.dataDir})` };
+  const server = await startEmbedded({
+    dataDir: config.dataDir,
+    log: (line) => log.debug({ postgres: line }, 'embedded database'),
+  });
+  return {
+    config: withKeys(config),
+    url: server.url,
+    server,
+    label: `PostgreSQL ${server.version} embedded (${config.dataDir})`,
+  };
 }
 
 /** The generated encryption key of an embedded installation, made on first use. It is worth as much as the data. */
@@ -101,13 +143,23 @@ export function withKeys(config: Config): Config {
     writeFileSync(file, `${newEncryptionKey()}\n`, { mode: 0o600, flag: 'wx' });
   }
   const keys = parseKeys(readFileSync(file, 'utf8').trim());
-  if (!keys) throw new ConfigError([`${file} does not hold an encryption key. Restore it from a backup: without it stored credentials cannot be read.`]);
+  if (!keys)
+    throw new ConfigError([
+      `${file} does not hold an encryption key. Restore it from a backup: without it stored credentials cannot be read.`,
+    ]);
   return { ...config, encryptionKeys: keys };
 }
 
 function explainListen(error: NodeJS.ErrnoException, { host, port }: Config): Error {
-  if (error.code === 'EADDRINUSE') return new Error(`Port ${port} on ${host} is taken by another program. Choose another one: PORT=${port + 1} npm start`);
-  if (error.code === 'EACCES') return new Error(`Port ${port} on ${host} needs more rights than this user has. Choose one above 1023: PORT=3000 npm start`);
-  if (error.code === 'EADDRNOTAVAIL') return new Error(`${host} is not an address of this machine. Set HOST to one that is, or to 0.0.0.0.`);
+  if (error.code === 'EADDRINUSE')
+    return new Error(
+      `Port ${port} on ${host} is taken by another program. Choose another one: PORT=${port + 1} npm start`,
+    );
+  if (error.code === 'EACCES')
+    return new Error(
+      `Port ${port} on ${host} needs more rights than this user has. Choose one above 1023: PORT=3000 npm start`,
+    );
+  if (error.code === 'EADDRNOTAVAIL')
+    return new Error(`${host} is not an address of this machine. Set HOST to one that is, or to 0.0.0.0.`);
   return error;
 }

@@ -18,7 +18,10 @@ export async function loadPlugins(modules: readonly string[], log: Log): Promise
         loaded.push(channel);
       }
     } catch (error) {
-      log.error({ plugin: name, err: error }, 'this plugin is left out: it could not be loaded, or does not keep the contract of a channel');
+      log.error(
+        { plugin: name, err: error },
+        'this plugin is left out: it could not be loaded, or does not keep the contract of a channel',
+      );
     }
   }
   return loaded;

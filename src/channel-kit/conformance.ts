@@ -12,12 +12,27 @@ export function conformanceFaults(channel: AnyChannel): readonly string[] {
   must(/^[a-z][a-z0-9_]{0,62}$/.test(channel.id ?? ''), 'id must be a lower-case word');
   const who = `channel ${channel.id}`;
   must(Array.isArray(channel.recipient) && channel.recipient.length > 0, `${who}: recipient names no field`);
-  must(channel.content?.type === 'object' && typeof channel.content.properties === 'object', `${who}: content must be an object schema`);
-  must(['required', 'optional'].includes(channel.templatePolicy?.send), `${who}: templatePolicy.send must be required or optional`);
-  must(Array.isArray(channel.retry?.delaysSeconds) && channel.retry.delaysSeconds.every((delay) => delay > 0), `${who}: retry.delaysSeconds must be a list of positive seconds`);
-  must(Array.isArray(channel.capabilities?.receipts) && channel.capabilities.maxChars > 0, `${who}: capabilities must state receipts and maxChars`);
+  must(
+    channel.content?.type === 'object' && typeof channel.content.properties === 'object',
+    `${who}: content must be an object schema`,
+  );
+  must(
+    ['required', 'optional'].includes(channel.templatePolicy?.send),
+    `${who}: templatePolicy.send must be required or optional`,
+  );
+  must(
+    Array.isArray(channel.retry?.delaysSeconds) && channel.retry.delaysSeconds.every((delay) => delay > 0),
+    `${who}: retry.delaysSeconds must be a list of positive seconds`,
+  );
+  must(
+    Array.isArray(channel.capabilities?.receipts) && channel.capabilities.maxChars > 0,
+    `${who}: capabilities must state receipts and maxChars`,
+  );
   must(Array.isArray(channel.sandbox), `${who}: sandbox must be a list`);
-  must(typeof channel.address === 'function' && typeof channel.preview === 'function', `${who}: address and preview must be functions`);
+  must(
+    typeof channel.address === 'function' && typeof channel.preview === 'function',
+    `${who}: address and preview must be functions`,
+  );
   must(Array.isArray(channel.adapters) && channel.adapters.length > 0, `${who}: it needs an adapter`);
   if (faults.length > 0) return faults;
 
@@ -38,19 +53,39 @@ function adapterFaults(who: string, channel: AnyChannel, adapter: AnyAdapter): r
   const must = (holds: unknown, fault: string): void => {
     if (!holds) faults.push(`${who}, adapter ${adapter.id}: ${fault}`);
   };
-  must(/^[a-z][a-z0-9_-]{0,62}$/.test(adapter.id ?? '') && adapter.id !== 'sandbox', 'id must be a lower-case word other than sandbox');
+  must(
+    /^[a-z][a-z0-9_-]{0,62}$/.test(adapter.id ?? '') && adapter.id !== 'sandbox',
+    'id must be a lower-case word other than sandbox',
+  );
   must(typeof adapter.send === 'function' && typeof adapter.check === 'function', 'send and check must be functions');
-  must(Array.isArray(adapter.credentials) && sameJson(adapter.credentials), 'credentials must be a list of plain fields');
-  must(Array.isArray(adapter.receipts) && adapter.receipts.every((receipt) => channel.capabilities.receipts.includes(receipt)), "receipts must be among the channel's");
+  must(
+    Array.isArray(adapter.credentials) && sameJson(adapter.credentials),
+    'credentials must be a list of plain fields',
+  );
+  must(
+    Array.isArray(adapter.receipts) &&
+      adapter.receipts.every((receipt) => channel.capabilities.receipts.includes(receipt)),
+    "receipts must be among the channel's",
+  );
   must(adapter.perSecond > 0 && adapter.concurrency >= 1, 'perSecond and concurrency must be positive');
   must(typeof adapter.dedupes === 'boolean', 'dedupes must be said');
   const { webhook } = adapter;
   if (!webhook) return faults;
   for (const body of ['', '{}', '[]', 'null', '\u0000\u00ff']) {
-    const request: RawRequest = { method: 'POST', url: 'https://hooks.example.com/', query: {}, headers: {}, body: Buffer.from(body, 'latin1'), at: new Date(0) };
+    const request: RawRequest = {
+      method: 'POST',
+      url: 'https://hooks.example.com/',
+      query: {},
+      headers: {},
+      body: Buffer.from(body, 'latin1'),
+      at: new Date(0),
+    };
     try {
       must(Array.isArray(webhook.parse(request)), 'parse must return a list');
-      must(webhook.verify(request, Object.fromEntries(adapter.credentials.map(({ name }) => [name, 'x']))) === false, 'verify must refuse a request without a signature');
+      must(
+        webhook.verify(request, Object.fromEntries(adapter.credentials.map(({ name }) => [name, 'x']))) === false,
+        'verify must refuse a request without a signature',
+      );
     } catch (error) {
       must(false, `verify and parse must never throw (${(error as Error).message})`);
     }

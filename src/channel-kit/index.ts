@@ -1,4 +1,6 @@
 /** All that the author of an adapter may import. */
+
+export { conformanceFaults } from './conformance.ts';
 export type * from './contract.ts';
 export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';
 export { AddressError, ContentError, classify, DeliveryError, FAULTS, redact } from './faults.ts';
@@ -10,4 +12,3 @@ export { createRegistry } from './registry.ts';
 export { choice, having, words } from './schema.ts';
 export { hmac, sameBytes, sha256Hex } from './signature.ts';
 export { at, dateOf, formOf, listAt, parseJson, textAt, unixDate } from './untrusted.ts';
-export { conformanceFaults } from './conformance.ts';
