@@ -293,6 +293,15 @@ describe('the sandbox', () => {
     expect(sandbox.get('pigeon')?.connectionId).not.toBe(uuid(body.id));
   });
 
+  it('has no way out: its connections reach nobody', async () => {
+    const id = (await world.connections.route(tenantId, 'sandbox', ['pigeon'])).get('pigeon')?.connectionId ?? '';
+    const connection = (await world.connections.open([id])).get(id);
+    await expect(connection?.http({ url: provider.url })).rejects.toMatchObject({ fault: { providerCode: 'SANDBOX' } });
+    await expect(connection?.net.dial('127.0.0.1', provider.port)).rejects.toMatchObject({
+      fault: { providerCode: 'SANDBOX' },
+    });
+  });
+
   it('cannot be changed, tested or removed by hand', async () => {
     await world.connections.route(tenantId, 'sandbox', ['pigeon']);
     const { body } = await world.call('GET', '/api/v1/connections', { key: testKey });
