@@ -35,7 +35,7 @@ test.each(drawn)('%s is complete with its examples', (_, { missing, unexpected, 
 
 test.each([
   ['wa_order_update', ['name', 'order_id']],
-  ['slack_ops_alert', ['service', 'severity']],
+  ['slack_ops_alert', ['severity', 'service']],
   ['otp_code', ['code']],
 ])('%s needs %j', (slug, names) => {
   const { authored } = starters.find((starter) => starter.slug === slug) as (typeof starters)[number];
