@@ -68,8 +68,19 @@ export interface Listening {
 
 /** Throws the listener's own error (EADDRINUSE and the like). */
 export async function listen(app: Koa, port: number, host: string, patience = PATIENCE): Promise<Listening> {
-  const server: Server = createServer({ headersTimeout: patience.headersMs, requestTimeout: patience.requestMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 16_384, keepAliveTimeout: 65_000 }, app.callback());
-  server.on('checkExpectation', (_request, response) => response.writeHead(417, { 'Content-Type': 'text/plain' }).end('expectation failed'));
+  const server: Server = createServer(
+    {
+      headersTimeout: patience.headersMs,
+      requestTimeout: patience.requestMs,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 16_384,
+      keepAliveTimeout: 65_000,
+    },
+    app.callback(),
+  );
+  server.on('checkExpectation', (_request, response) =>
+    response.writeHead(417, { 'Content-Type': 'text/plain' }).end('expectation failed'),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -24,6 +24,8 @@ function create(coerceTypes: boolean): Ajv2020 {
     coerceTypes,
     useDefaults: coerceTypes,
     discriminator: true,
+    // A fault is explained with the description of the schema it broke.
+    verbose: true,
   });
   addFormats(ajv);
   for (const keyword of ANNOTATIONS) ajv.addKeyword(keyword);
