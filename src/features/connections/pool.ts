@@ -105,7 +105,7 @@ export function createPool(deps: PoolDeps): Pool {
         client: client.get(),
         http,
         signal,
-        fault: (response) => classify(adapter, response),
+        fault: (response) => classify(adapter, response, credentials),
       }),
     };
     return { row, connection, client, seenAt };

@@ -4,8 +4,8 @@
  */
 import type { AnyAdapter, ChannelEvent, RawRequest } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
-import { type Db, isOutage } from '../../lib/db.ts';
-import { ApiError } from '../../lib/errors.ts';
+import type { Db } from '../../lib/db.ts';
+import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { fromWire, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';

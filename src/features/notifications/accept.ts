@@ -5,8 +5,8 @@
  * events and the idempotency keys. The doorbell after it is best effort: the sweeper finds what it misses.
  */
 import { type Batcher, createBatcher } from '../../lib/batch.ts';
-import { type Db, isOutage } from '../../lib/db.ts';
-import { ApiError } from '../../lib/errors.ts';
+import type { Db } from '../../lib/db.ts';
+import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
@@ -61,7 +61,7 @@ export function createAccept({ db, events, idempotency, doorbell, plan }: Accept
           : committer.add(parcel(planned, commands[index] as SendCommand)).catch(lateKey);
       }),
     );
-    doorbell.ring('due');
+    if (answers.some((answer) => !(answer instanceof ApiError))) doorbell.ring('due');
     return answers;
   };
   return Object.assign(accept, { idle: () => committer.idle() });

@@ -88,7 +88,15 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
     if (found) return { ...base, ...taken(job, found, number, clock) };
     const settledAt = (claimed.openSince ?? clock.now()).getTime() + timing.lookupSettleMs;
     if (clock.now().getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
-    return { ...base, attempt: closed(job, number, 'not_sent'), ...again(job, clock.now()) };
+    // It never left. A message that ends its process each time must end itself: it has as many tries as any other.
+    const now = clock.now();
+    if (nextAttempt(job.channel, number, now, timing))
+      return { ...base, attempt: closed(job, number, 'not_sent'), ...again(now) };
+    return {
+      ...base,
+      attempt: closed(job, number, 'not_sent'),
+      words: [{ word: 'failed', at: now, code: 'provider_unavailable' }],
+    };
   }
   return { ...base, ...unknown(job, number, clock, timing) };
 }
@@ -128,7 +136,7 @@ function refused(
     ? nextAttempt(job.channel, number, now, timing, fault.retryAfterSeconds)
     : undefined;
   if (nextAt && nextAt < job.message.expiresAt)
-    return { attempt: closed(job, number, 'refused', fault, nextAt), ...again(job, nextAt) };
+    return { attempt: closed(job, number, 'refused', fault, nextAt), ...again(nextAt) };
   const expired = nextAt !== undefined;
   return {
     attempt: closed(job, number, 'refused', fault),
@@ -154,7 +162,7 @@ function unknown(
   );
   if (job.adapter.dedupes || job.message.onUnknown === 'resend') {
     const delay = job.channel.retry.delaysSeconds[number - 1];
-    if (delay !== undefined) return { attempt, ...again(job, new Date(now.getTime() + delay * 1_000)) };
+    if (delay !== undefined) return { attempt, ...again(new Date(now.getTime() + delay * 1_000)) };
   }
   const until =
     job.adapter.receipts.length > 0
@@ -163,7 +171,7 @@ function unknown(
   return { attempt, words: [{ word: 'unknown', at: now }], runAt: new Date(until) };
 }
 
-const again = (_: Job, nextAt: Date): { words: Word[]; runAt: Date } => ({
+const again = (nextAt: Date): { words: Word[]; runAt: Date } => ({
   words: [{ word: 'retry', at: nextAt, nextAt }],
   runAt: nextAt,
 });

@@ -4,6 +4,7 @@
  * it; it trusts neither.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AnyAdapter, Registry } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -54,6 +55,7 @@ export interface DispatchDeps {
 
 const BATCH = 200;
 const IN_FLIGHT_MAX = 1_000;
+const RECORD_AGAIN_MS = 500;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { db, registry, connections, templates, events, idempotency, render, adapterOf, log, timing } = deps;
@@ -72,18 +74,17 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   let pumping = false;
   let again = false;
   let inFlight = 0;
+  /** Something may be due that had no room at the last look. */
+  let held = false;
   let timer: NodeJS.Timeout | undefined;
   let onIdle: (() => void) | undefined;
 
   async function claim(): Promise<readonly Claimed[]> {
     const limit = Math.min(BATCH, IN_FLIGHT_MAX - inFlight);
+    const rooms = pace.rooms();
+    held = limit <= 0 || rooms.some(({ room }) => room === 0);
     if (limit <= 0) return [];
-    const claimed = await claimDue(db, owner, {
-      rooms: pace.rooms(),
-      defaultRoom: 1,
-      limit,
-      leaseSeconds: timing.leaseSeconds,
-    });
+    const claimed = await claimDue(db, owner, { rooms, defaultRoom: 1, limit, leaseSeconds: timing.leaseSeconds });
     if (claimed[0]) offsetMs = claimed[0].now.getTime() - Date.now();
     return claimed;
   }
@@ -163,7 +164,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       const result = await work();
       finish();
       note(result);
-      const recorded = await recorder.add(result);
+      const recorded = await record(result);
       const { attempt: closed, words } = result;
       log[closed?.fault && recorded === 'recorded' ? 'info' : recorded === 'lease_lost' ? 'warn' : 'debug'](
         {
@@ -190,7 +191,20 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       finish();
       inFlight--;
       if (inFlight === 0) onIdle?.();
-      if (again) wake();
+      if (held && running) setImmediate(wake);
+    }
+  }
+
+  /** What the provider answered is worth more than a hiccup of the store: it is written down as long as the lease can hold. */
+  async function record(result: Result): Promise<'recorded' | 'lease_lost'> {
+    const until = performance.now() + timing.leaseSeconds * 1_000;
+    for (;;) {
+      try {
+        return await recorder.add(result);
+      } catch (error) {
+        if (performance.now() >= until) throw error;
+        await delay(RECORD_AGAIN_MS);
+      }
     }
   }
 

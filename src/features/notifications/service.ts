@@ -97,7 +97,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
         // Only what no worker holds; the row lock makes a claim that comes now pass it by.
         const withdrawn = await withdrawDue(
           trx,
-          messages.filter(({ status, attempts }) => status === 'queued' || attempts === 0).map(({ id }) => id),
+          messages.filter(({ status }) => status === 'queued').map(({ id }) => id),
         );
         if (withdrawn.length === 0) throw new ApiError('not_cancellable');
         await applyWords(

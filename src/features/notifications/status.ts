@@ -15,7 +15,7 @@ export type Outcome = 'delivered' | 'failed' | 'expired' | 'cancelled' | 'unrece
 /** The part of a message that the pipeline writes. */
 export interface State {
   readonly status: Status;
-  /** Written once, when nothing more is expected. */
+  /** Written when nothing more is expected. Final, except that `unreceipted` and `unknown` give way to a receipt. */
   readonly outcome: Outcome | null;
   readonly failureCode: string | null;
   readonly attempts: number;

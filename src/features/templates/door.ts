@@ -54,12 +54,15 @@ export interface TemplateVersion {
   readonly number: number;
   readonly tenantId: string;
   readonly slug: string;
-  /** Of the name, not of the version: current in what `resolve` gives, as it once was in what `versions` gives. */
-  readonly category: TemplateCategory;
   /** Channel → language → content with `{{variables}}`, completed by the channel. Do not change. */
   readonly content: Readonly<Record<string, Readonly<Record<string, Content>>>>;
   readonly declared: Declarations;
   readonly variables: readonly Variable[];
+}
+
+/** A version as a name stands for it now. The category belongs to the name: it may change without a new version. */
+export interface ResolvedTemplate extends TemplateVersion {
+  readonly category: TemplateCategory;
 }
 
 /** One content of a version that is about to be used. */
@@ -87,7 +90,7 @@ export interface RawVerdict {
 
 export interface Templates {
   /** The active version; at most 5 s old, at once after a change in this process. `undefined`: none of this name. */
-  resolve(tenantId: string, slug: string): Promise<TemplateVersion | undefined>;
+  resolve(tenantId: string, slug: string): Promise<ResolvedTemplate | undefined>;
   /** Versions by id, also of archived templates; ids that do not exist are absent. */
   versions(ids: readonly string[]): Promise<ReadonlyMap<string, TemplateVersion>>;
   /**

@@ -15,7 +15,7 @@ import type { Log } from '../../lib/log.ts';
 import { createRecent } from '../../lib/recent.ts';
 import { invalid } from '../../lib/schema.ts';
 import { type Authored, author } from './authored.ts';
-import type { Templates, TemplateVersion } from './door.ts';
+import type { ResolvedTemplate, Templates, TemplateVersion } from './door.ts';
 import { preview, previewWritten } from './preview.ts';
 import { createRendering } from './rendering.ts';
 import { readStarters } from './starters.ts';
@@ -35,7 +35,7 @@ const VERSIONS_KEPT = 1_000;
 export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Templates {
   const rendering = createRendering(registry);
   const starters = readStarters(registry);
-  const names = createCache<string, TemplateVersion | undefined>({ clock });
+  const names = createCache<string, ResolvedTemplate | undefined>({ clock });
   const versions = createRecent<string, TemplateVersion>(VERSIONS_KEPT);
   const nameKey = (tenantId: string, slug: string) => `${tenantId}/${slug}`;
 

@@ -10,7 +10,6 @@ export const versionOf = (row: VersionRow): TemplateVersion => ({
   number: row.number,
   tenantId: row.tenant_id,
   slug: row.slug,
-  category: row.category,
   content: row.content,
   declared: row.variables.declared,
   variables: row.variables.inferred,
