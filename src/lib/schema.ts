@@ -18,6 +18,8 @@ function create(coerceTypes: boolean): Ajv2020 {
     strict: true,
     strictTypes: false,
     strictTuples: false,
+    // A branch of a union may require a field that is defined beside the union.
+    strictRequired: false,
     allErrors: true,
     coerceTypes,
     useDefaults: coerceTypes,

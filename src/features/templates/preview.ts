@@ -20,7 +20,7 @@ export function preview(
   input: Omit<PreviewInput, 'version'>,
 ): TemplatePreview {
   const shape = newShape('object');
-  const uses = usesOf(rendering, subject, input);
+  const uses = usesOf(registry, rendering, subject, input);
   const programs = uses.map((use) => {
     const channel = registry.channel(use.channel) as AnyChannel;
     const content = subject.content[use.channel]?.[use.language] as Content;
@@ -57,6 +57,7 @@ export function previewWritten(
 }
 
 function usesOf(
+  registry: Registry,
   rendering: Rendering,
   { content }: Subject,
   { channel, language }: Omit<PreviewInput, 'version'>,
@@ -69,13 +70,14 @@ function usesOf(
         param: 'channel',
       },
     );
-  return Object.keys(content)
-    .filter((id) => channel === undefined || id === channel)
+  return registry.channels
+    .map(({ id }) => id)
+    .filter((id) => (channel === undefined ? Object.hasOwn(content, id) : id === channel))
     .map((id) => {
       const languages = content[id] ?? {};
       const found =
         language === undefined
-          ? Object.keys(languages)[0]
+          ? Object.keys(languages).sort()[0]
           : rendering.pickLanguage({ content } as TemplateVersion, id, [language]);
       if (found === undefined)
         throw new ApiError(

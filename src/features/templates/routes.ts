@@ -45,7 +45,7 @@ export const templateRoutes = (templates: Templates): readonly Route[] => [
     scope: 'manage',
     summary: 'Create a template',
     description:
-      'One template serves any number of channels and languages. Texts hold {{variables}}, the helpers upper, lower, trim, ' +
+      'One template serves any number of channels and languages. Texts hold {{variables}}, the helpers upper, lower, trim, spell, ' +
       'default, number, currency, date, plural and eq, and the blocks if, unless, each and with.',
     audit: 'template.created',
     body: templateInput,

@@ -81,7 +81,9 @@ const data = Type.Optional(
 );
 const only = {
   channel: Type.Optional(Type.String({ maxLength: 64, description: 'Only this channel. Default all it has.' })),
-  language: Type.Optional(Type.String({ maxLength: 35, description: 'Default the first of each channel.' })),
+  language: Type.Optional(
+    Type.String({ maxLength: 35, description: 'Default the first of each channel, in alphabetical order.' }),
+  ),
 };
 export const previewInput = Type.Object(
   {

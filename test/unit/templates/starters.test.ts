@@ -35,11 +35,28 @@ test.each(drawn)('%s is complete with its examples', (_, { missing, unexpected, 
 
 test.each([
   ['wa_order_update', ['name', 'order_id']],
-  ['slack_ops_alert', ['service', 'severity']],
+  ['slack_ops_alert', ['severity', 'service']],
   ['otp_code', ['code']],
+  ['order_confirmation', ['name', 'order_id']],
+  ['welcome', ['start_url']],
+  ['password_reset', ['reset_url']],
+  ['appointment_reminder', ['name', 'date', 'time']],
 ])('%s needs %j', (slug, names) => {
   const { authored } = starters.find((starter) => starter.slug === slug) as (typeof starters)[number];
   expect(authored.variables.filter(({ required }) => required).map(({ name }) => name)).toEqual(names);
+});
+
+test.each(starters)('$slug also reads well with nothing but what it needs', ({ authored }) => {
+  const data = Object.fromEntries(
+    authored.variables.filter(({ required }) => required).map(({ name }) => [name, name]),
+  );
+  const { missing, channels: parts } = preview(registry, rendering, authored, { data });
+  expect(missing).toEqual([]);
+  for (const { faults, preview: shown } of parts) {
+    expect(faults).toEqual([]);
+    // No gap where something was left out.
+    expect((shown as { text?: string }).text).not.toMatch(/ {2}| [.,!]|\n{3}/);
+  }
 });
 
 test('a registry without a channel still has the rest', () => {
