@@ -55,7 +55,11 @@ it('a repeated e-mail keeps its Message-ID, so that a mailbox can tell the copie
     recipient: { email },
     notification: { channels: ['email'], subject: 'Twice', body: 'Once' },
   });
-  await scene.when(notification_id, 'waits for another attempt', (one) => on(one, 'email').next_attempt_at !== undefined);
+  await scene.when(
+    notification_id,
+    'waits for another attempt',
+    (one) => on(one, 'email').next_attempt_at !== undefined,
+  );
   await scene.hurry();
   await scene.status(notification_id, 'sent');
   const mails = scene.smtp.mails.filter(({ to }) => to.includes(email));
@@ -67,7 +71,7 @@ it('a WhatsApp template leaves with positional parameters and our reference, and
   const phone = newPhone();
   const { notification_id, channels } = await scene.send({
     recipient: { phone },
-    notification: { channels: ['whatsapp'], template_id: 'wa_order_update', data: ORDER },
+    notification: { channels: ['whatsapp'], template_id: 'order_update', data: ORDER },
   });
   const message = await taken(scene.meta, phone);
   expect(message.request.json()).toMatchObject({
@@ -77,7 +81,15 @@ it('a WhatsApp template leaves with positional parameters and our reference, and
     template: {
       name: 'order_update',
       language: { code: 'en' },
-      components: [{ type: 'body', parameters: [{ type: 'text', text: 'Ada' }, { type: 'text', text: 'A-1042' }] }],
+      components: [
+        {
+          type: 'body',
+          parameters: [
+            { type: 'text', text: 'Ada' },
+            { type: 'text', text: 'A-1042' },
+          ],
+        },
+      ],
     },
   });
   expect(message.request.json().definition).toBeUndefined();
@@ -85,7 +97,7 @@ it('a WhatsApp template leaves with positional parameters and our reference, and
   expect(await scene.meta.deliver(message.id, ['sent', 'delivered', 'read'])).toEqual([200, 200, 200]);
   const done = await scene.when(notification_id, 'is read', (one) => on(one, 'whatsapp').read_at !== undefined);
   expect(done.status).toBe('delivered');
-  expect(on(done, 'whatsapp')).toMatchObject({ template_id: 'wa_order_update', template_version: 1 });
+  expect(on(done, 'whatsapp')).toMatchObject({ template_id: 'order_update', template_version: 1 });
 });
 
 it('an SMS leaves with the callback address of its connection, and its signed callback makes it delivered', async () => {
@@ -136,7 +148,7 @@ it('one notification goes out on all five channels at once, and the most hopeful
     recipient: { email, phone, slack_user_id: 'UALL5' },
     notification: {
       channels: ['whatsapp', 'email', 'sms', 'slack', 'voice'],
-      template_id: 'wa_order_update',
+      template_id: 'order_update',
       body: 'Order {{order_id}}',
       data: ORDER,
     },

@@ -34,7 +34,7 @@ const APPROVED: MetaTemplate = {
   components: [{ type: 'BODY', text: 'Hi {{1}}, order {{2}} has shipped.' }],
 };
 export const orderUpdate = {
-  template_id: 'wa_order_update',
+  template_id: 'order_update',
   content: {
     whatsapp: {
       en: {
@@ -126,12 +126,19 @@ export async function startScene({ timing, env = {}, backend }: SceneOptions = {
       await scene.connect('slack', slack.credentials);
       await scene.connect('email', smtp.credentials);
     },
-    template: (body: object, key = liveKey): Promise<Json> => must(201, call('POST', '/api/v1/templates', { key, body })),
+    template: (body: object, key = liveKey): Promise<Json> =>
+      must(201, call('POST', '/api/v1/templates', { key, body })),
     /** Another tenant, with its keys. */
     tenant: (name = 'Another'): Promise<Json> =>
       must(201, call('POST', '/api/admin/tenants', { key: ADMIN_KEY, body: { name } })),
     /** The notification, once `test` holds. */
-    when: (id: string, what: string, test: (notification: Json) => boolean, key = liveKey, withinMs?: number): Promise<Json> =>
+    when: (
+      id: string,
+      what: string,
+      test: (notification: Json) => boolean,
+      key = liveKey,
+      withinMs?: number,
+    ): Promise<Json> =>
       until(
         async () => {
           const notification = await scene.get(id, key);
@@ -163,7 +170,9 @@ export async function startScene({ timing, env = {}, backend }: SceneOptions = {
       await product.stop();
       await Promise.all([meta.close(), twilio.close(), slack.close(), smtp.close()]);
       if (contract.violations.length > 0)
-        throw new Error(`answers that the OpenAPI document does not describe:\n${[...new Set(contract.violations)].join('\n')}`);
+        throw new Error(
+          `answers that the OpenAPI document does not describe:\n${[...new Set(contract.violations)].join('\n')}`,
+        );
     },
   };
   return scene;
