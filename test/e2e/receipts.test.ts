@@ -1,4 +1,5 @@
 /** What providers say later: late, twice, in any order, wrongly signed, or about somebody else. The status only ever goes forward. */
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/product.ts';
 import type { Json, SignedCallback } from '../support/providers/fake.ts';
@@ -15,6 +16,13 @@ afterAll(() => scene.close());
 
 const post = async ({ url, headers, body }: SignedCallback): Promise<number> =>
   (await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) })).status;
+
+/** Another text in the place of the callback's, signed anew with the app's secret. */
+function signedByMeta(callback: SignedCallback, text: string): SignedCallback {
+  const signature = createHmac('sha256', String(scene.meta.credentials.app_secret)).update(text).digest('hex');
+  const headers = { ...callback.headers, 'x-hub-signature-256': `sha256=${signature}` };
+  return { ...callback, headers, body: Buffer.from(text) };
+}
 
 /** Sends over a channel of telephone numbers and waits until the provider has it and we know its id. */
 async function sent(channel: 'sms' | 'voice' | 'whatsapp') {
@@ -169,13 +177,10 @@ it('the subscription challenge is answered for the right verify token alone', as
 it('a receipt for a provider id nobody knows yet is parked, and matched when the id becomes known', async () => {
   const { id, message, fake, messageId } = await sent('whatsapp');
   // The same status without our reference, about an id that only a later commit will know.
-  const strange: SignedCallback = { ...fake.callback(message.id, 'delivered') };
+  const strange = fake.callback(message.id, 'delivered');
   const [ref] = await scene.query<Json>('delete from provider_refs where provider_id = $1 returning *', [message.id]);
   const text = strange.body.toString().replace(messageId, 'msg_00000000000000000000000000');
-  const { createHmac } = await import('node:crypto');
-  const signature = createHmac('sha256', String(scene.meta.credentials.app_secret)).update(text).digest('hex');
-  const headers = { ...strange.headers, 'x-hub-signature-256': `sha256=${signature}` };
-  expect(await post({ ...strange, headers, body: Buffer.from(text) })).toBe(200);
+  expect(await post(signedByMeta(strange, text))).toBe(200);
   await applied();
   expect((await scene.get(id)).status).toBe('sent');
   await scene.query('insert into provider_refs values ($1, $2, $3, $4)', [
@@ -241,21 +246,14 @@ describe('one callback address for all numbers of an app', () => {
   });
 
   it('ignores a number that is connected with another secret', async () => {
-    const stranger = await startMeta({ phoneNumberId: '777000111222333', appSecret: 'secret-of-another-app' });
-    try {
-      const { id, message, fake } = await sent('whatsapp');
-      await scene.connect('whatsapp', { ...stranger.credentials });
-      // Our own app's secret, but the other app's number inside.
-      const callback = fake.callback(message.id, 'delivered');
-      const text = callback.body.toString().replace('106540352242922', '777000111222333');
-      const { createHmac } = await import('node:crypto');
-      const signature = createHmac('sha256', String(scene.meta.credentials.app_secret)).update(text).digest('hex');
-      const headers = { ...callback.headers, 'x-hub-signature-256': `sha256=${signature}` };
-      expect(await post({ ...callback, headers, body: Buffer.from(text) })).toBe(200);
-      await applied();
-      expect((await scene.get(id)).status).toBe('sent');
-    } finally {
-      await stranger.close();
-    }
+    const { id, message, fake } = await sent('whatsapp');
+    const foreign = { phone_number_id: '777000111222333', app_secret: 'secret-of-another-app' };
+    await scene.connect('whatsapp', { ...scene.meta.credentials, ...foreign });
+    // Signed with our own app's secret, but the other app's number inside.
+    const callback = fake.callback(message.id, 'delivered');
+    const text = callback.body.toString().replace('106540352242922', foreign.phone_number_id);
+    expect(await post(signedByMeta(callback, text))).toBe(200);
+    await applied();
+    expect((await scene.get(id)).status).toBe('sent');
   });
 });

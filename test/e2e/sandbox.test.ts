@@ -59,6 +59,7 @@ describe('every magic recipient does what capabilities say of it', () => {
     );
     const settled = (message: Json): boolean =>
       message.status === expected.status &&
+      message.attempts.every(({ outcome }: Json) => outcome !== 'in_progress') &&
       (expected.unknown === undefined || message.outcome_unknown === true) &&
       (expected.receipt !== 'read' || message.read_at !== undefined) &&
       (expected.receipt !== 'complained' || message.complained_at !== undefined);

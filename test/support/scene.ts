@@ -132,20 +132,24 @@ export async function startScene({ timing, env = {}, backend }: SceneOptions = {
     tenant: (name = 'Another'): Promise<Json> =>
       must(201, call('POST', '/api/admin/tenants', { key: ADMIN_KEY, body: { name } })),
     /** The notification, once `test` holds. */
-    when: (
+    when: async (
       id: string,
       what: string,
       test: (notification: Json) => boolean,
       key = liveKey,
-      withinMs?: number,
-    ): Promise<Json> =>
-      until(
-        async () => {
-          const notification = await scene.get(id, key);
-          return test(notification) && notification;
-        },
-        { what: `that ${id} ${what}`, ...(withinMs ? { withinMs } : {}) },
-      ),
+      withinMs = 10_000,
+    ): Promise<Json> => {
+      let last: Json;
+      const look = async () => {
+        last = await scene.get(id, key);
+        return test(last) && last;
+      };
+      try {
+        return await until(look, { what: `that ${id} ${what}`, withinMs });
+      } catch (error) {
+        throw new Error(`${(error as Error).message}; it was ${JSON.stringify(last)}`);
+      }
+    },
     status: (id: string, status: string, key = liveKey): Promise<Json> =>
       scene.when(id, `is ${status}`, (notification) => notification.status === status, key),
     /** Lets the waiting time of a planned attempt pass; the plan itself must have been made. */
