@@ -9,6 +9,7 @@ import { docsRoutes } from './features/docs/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { inboundRoutes } from './features/inbound/index.ts';
 import { notificationRoutes } from './features/notifications/index.ts';
+import { sandboxRoutes } from './features/sandbox/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
 import { ApiError, errorBody } from './lib/errors.ts';
@@ -18,12 +19,13 @@ const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { 
 
 /** Everything that is served, in the order of the features. */
 export function routesOf(deps: Deps): readonly Route[] {
-  const { audit, connections, inbound, notifications, publicUrl, registry, templates, tenants } = deps;
+  const { audit, connections, inbound, notifications, publicUrl, registry, sandbox, templates, tenants } = deps;
   const api = [
     ...auditRoutes(audit),
     ...tenantRoutes(tenants),
     ...connectionRoutes(connections),
     ...templateRoutes(templates),
+    ...sandboxRoutes(sandbox),
     ...notificationRoutes({ registry, verbs: notifications, queries: notifications }),
     ...inboundRoutes({ inbound, publicUrl }),
     ...healthRoutes(deps),
