@@ -135,6 +135,12 @@ export interface Channel<M extends Content = Content> {
    * Throws `ContentError` when it cannot be sent as written.
    */
   author?(content: M, language: string): M;
+  /**
+   * How a value from the data is written into the string at `path` so that it stays a value: it may not ping a room,
+   * open a link or start a header line. The renderer calls it for every value it inserts; what the author wrote around
+   * the value is left alone. Strings marked `text/html` are escaped by the renderer itself.
+   */
+  escape?(value: string, path: readonly (string | number)[]): string;
   /** What the person sees. Pure. */
   preview(content: M): Preview;
   /** The default is first. */
@@ -226,6 +232,8 @@ export interface RawRequest {
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** When it arrived, by our clock. A signature scheme with an age limit refuses a request without it. */
+  readonly at?: Date;
 }
 
 export interface Outbound<M extends Content = Content> {

@@ -3,7 +3,7 @@
  *
  * The public text never names a provider; the provider's own code and words travel beside it for operators.
  */
-import type { Adapter, HttpResponse } from './contract.ts';
+import type { Adapter, Credentials, HttpResponse } from './contract.ts';
 
 export type FaultKind =
   | 'credentials_invalid'
@@ -115,7 +115,7 @@ export class DeliveryError extends Error {
   constructor(kind: FaultKind, details: Omit<Fault, 'kind'> = {}) {
     super(details.providerMessage ?? kind);
     this.name = 'DeliveryError';
-    this.fault = { kind, ...details };
+    this.fault = { ...details, kind };
   }
 }
 
@@ -144,17 +144,37 @@ const PROVIDER_TEXT_MAX = 1_000;
 /**
  * The only classifier: the provider's own code first, the HTTP status as fallback.
  * 408, 425 and 5xx mean "not taken, try later"; a success status that led here could not be read, so its outcome is unknown.
+ * With the connection's credentials given, its secrets are blotted out of the provider's words.
  */
-export function classify(adapter: Pick<Adapter, 'faults' | 'faultCode'>, response: HttpResponse): DeliveryError {
+export function classify(
+  adapter: Pick<Adapter, 'faults' | 'faultCode' | 'credentials'>,
+  response: HttpResponse,
+  credentials: Credentials = {},
+): DeliveryError {
   const providerCode = adapter.faultCode?.(response);
   const details = {
-    providerCode: providerCode ?? String(response.status),
-    providerMessage: response.text.slice(0, PROVIDER_TEXT_MAX),
+    providerCode: redact(providerCode ?? String(response.status), adapter, credentials),
+    providerMessage: redact(response.text, adapter, credentials).slice(0, PROVIDER_TEXT_MAX),
     ...retryAfter(response),
   };
   const known = providerCode === undefined ? undefined : adapter.faults[providerCode];
   return new DeliveryError(known ?? byStatus(response.status), details);
 }
+
+/** Text that a provider wrote, without the secrets it may have repeated. */
+export function redact(text: string, adapter: Pick<Adapter, 'credentials'>, credentials: Credentials): string {
+  let clean = text;
+  for (const { name, secret } of adapter.credentials) {
+    const value = credentials[name];
+    if (!secret || typeof value !== 'string' || value.length < SECRET_MIN) continue;
+    for (const form of new Set([value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]))
+      clean = clean.replaceAll(form, '[redacted]');
+  }
+  return clean;
+}
+
+/** Shorter secrets would blot out ordinary words. */
+const SECRET_MIN = 4;
 
 function byStatus(status: number): FaultKind {
   if (status >= 200 && status < 300) return 'outcome_unknown';

@@ -1,8 +1,10 @@
 /** All that the author of an adapter may import. */
 export type * from './contract.ts';
 export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';
-export { AddressError, ContentError, classify, DeliveryError, FAULTS } from './faults.ts';
+export { AddressError, ContentError, classify, DeliveryError, FAULTS, redact } from './faults.ts';
 export { phoneAddress, phoneField } from './phone.ts';
 export type { AnyAdapter, AnyChannel, Registry } from './registry.ts';
 export { createRegistry } from './registry.ts';
+export { choice, words } from './schema.ts';
 export { hmac, sameBytes, sha256Hex } from './signature.ts';
+export { at, dateOf, formOf, listAt, parseJson, textAt, unixDate } from './untrusted.ts';

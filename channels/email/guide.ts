@@ -1,0 +1,20 @@
+/** How a person gets the credentials of a mail server. */
+export const guide = `
+Any SMTP server will do: your provider's, a relay service, or your own.
+
+1. Find **server**, **port** and **encryption** in your provider's help under *SMTP* or *outgoing mail*. Port 587 goes with
+   *starttls*, port 465 with *tls*. Use *none* only inside your own network.
+2. **User name and password.** Many providers want a password made for this purpose (an app password or SMTP credential)
+   rather than the one you sign in with.
+3. **Sender address.** The server must be allowed to send for it. So that mail is not taken for spam, the domain needs
+   three DNS records: SPF (which servers may send), DKIM (your provider gives you the key) and DMARC.
+4. Save the connection and press **Test**: it signs in and leaves without sending anything.
+5. Send yourself a message and look at its headers: SPF, DKIM and DMARC should each say *pass*.
+
+A message is *sent* when the server has taken it. SMTP says nothing more: that it was delivered, or came back, is only known
+to servers that report it.
+
+**If it fails.** *Credentials refused*: an app password is needed, or the account has SMTP switched off. *Could not be
+reached*: the port is blocked on the way; many hosting providers block 25. *Certificate*: the server's name here must be
+the one in its certificate.
+`.trim();

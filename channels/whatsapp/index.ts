@@ -1,0 +1,45 @@
+/** WhatsApp: a template opens the conversation, free text may answer for a day. */
+import { type Channel, phoneAddress, phoneField } from '../../src/channel-kit/index.ts';
+import { magic, phoneCases } from '../phones.ts';
+import { author } from './binding.ts';
+import { cloud } from './cloud.ts';
+import { WhatsAppContent } from './content.ts';
+import { preview } from './preview.ts';
+
+export const whatsapp: Channel<WhatsAppContent> = {
+  id: 'whatsapp',
+  label: 'WhatsApp',
+  recipient: [phoneField],
+  content: WhatsAppContent,
+  capabilities: { receipts: ['sent', 'delivered', 'read', 'failed'], inbound: false, media: [], maxChars: 4_096 },
+  templatePolicy: { send: 'required', reply: { hoursAfterInbound: 24 }, approval: 'provider' },
+  retry: { delaysSeconds: [5, 30, 120, 600, 1_800] },
+  sandbox: [
+    ...phoneCases,
+    {
+      to: magic(20),
+      steps: [{ receipt: 'sent' }, { receipt: 'delivered', afterMs: 200 }, { receipt: 'read', afterMs: 500 }],
+      note: 'sent, delivered, read',
+    },
+    {
+      to: magic(21),
+      steps: [{ receipt: 'failed', fault: 'outside_window' }],
+      note: 'accepted, then refused: outside the 24 hours',
+    },
+    { to: magic(22), steps: [{ refuse: 'template_rejected' }], note: 'the template is not approved' },
+    {
+      to: magic(23),
+      steps: [{ receipt: 'failed', fault: 'recipient_invalid' }],
+      note: 'accepted, then refused: not on WhatsApp',
+    },
+    {
+      to: magic(24),
+      steps: [{ receipt: 'failed', fault: 'recipient_opted_out' }],
+      note: 'accepted, then refused: wants no marketing',
+    },
+  ],
+  address: phoneAddress,
+  author,
+  preview,
+  adapters: [cloud],
+};

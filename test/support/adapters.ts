@@ -1,0 +1,61 @@
+/** An adapter with everything the core would hand it, and its callbacks as the core would hand them over. */
+import {
+  type AnyAdapter,
+  type Credentials,
+  DeliveryError,
+  type Fault,
+  type RawRequest,
+  type SendContext,
+} from '../../src/channel-kit/index.ts';
+import { contextFor, createHttp } from './http.ts';
+import type { Json, SignedCallback } from './providers/fake.ts';
+
+export interface Sending {
+  readonly to?: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly content: Json;
+  readonly language?: string;
+  readonly reference?: string;
+}
+
+/** An HTTP adapter on this account. Close it after the test. */
+export function using(adapter: AnyAdapter, credentials: Credentials, timeoutMs = 500) {
+  const http = createHttp(timeoutMs);
+  const context = (more: Partial<SendContext> = {}) => contextFor(adapter, credentials, { http, ...more });
+  return {
+    context,
+    send: ({ to = {}, reference = 'msg_TEST', ...message }: Sending, more: Partial<SendContext> = {}) =>
+      adapter.send({ to, reference, ...message }, context(more)),
+    check: () => adapter.check(context()),
+    close: () => http.close(),
+  };
+}
+
+/** The fault a call ended with. Anything else it may end with fails the test. */
+export async function faultOf(call: Promise<unknown>): Promise<Fault> {
+  const error = await call.then(
+    () => new Error('it was accepted'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof DeliveryError) return error.fault;
+  throw error;
+}
+
+/** A callback as it arrives at our door. */
+export function arrived({ method, url, headers, body }: SignedCallback, at = new Date()): RawRequest {
+  return { method, url, query: Object.fromEntries(new URL(url).searchParams), headers, body, at };
+}
+
+/** Keeps what a test opened, newest first, for its `afterEach`. */
+export function closing() {
+  const open: { close(): unknown }[] = [];
+  return {
+    keep: <T extends { close(): unknown }>(thing: T): T => {
+      open.push(thing);
+      return thing;
+    },
+    closeAll: async () => {
+      for (const thing of open.splice(0).reverse()) await thing.close();
+    },
+  };
+}
