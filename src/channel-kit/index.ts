@@ -2,6 +2,8 @@
 export type * from './contract.ts';
 export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';
 export { AddressError, ContentError, classify, DeliveryError, FAULTS, redact } from './faults.ts';
+export type { FieldsOptions } from './fields.ts';
+export { fieldsSchema, withDefaults } from './fields.ts';
 export { phoneAddress, phoneField } from './phone.ts';
 export type { AnyAdapter, AnyChannel, Registry } from './registry.ts';
 export { createRegistry } from './registry.ts';

@@ -15,6 +15,8 @@ export class BlockedAddress extends Error {
 export interface Egress {
   /** Judges an address as written, before anything is dialled. Returns the reason it is refused, or nothing. */
   refusal(host: string, port: number): string | undefined;
+  /** Listed by the operator, so that even plain http may go there. */
+  isAllowed(host: string, port: number): boolean;
   /** For sockets opened by others: resolves a name and refuses when any answer is not public. */
   lookup(port: number): LookupFunction;
   /** Throws `BlockedAddress` when the open socket leads elsewhere. */
@@ -30,6 +32,7 @@ export function createEgress(allow: readonly string[]): Egress {
   const isOpen = (address: string, port: number): boolean => isPublic(address) || isAllowed(address, port);
 
   const egress: Egress = {
+    isAllowed,
     refusal(given, port) {
       const host = given.replace(/^\[|\]$/g, '').toLowerCase();
       if (isAllowed(host, port)) return undefined;

@@ -44,6 +44,11 @@ export const ERRORS = {
     'permission_error',
     'The form did not come from this portal, or its page was too old. Reload the page and send it again.',
   ),
+  sign_up_closed: entry(
+    403,
+    'permission_error',
+    'New accounts are not open to everybody on this installation. Ask its operator for one.',
+  ),
   not_found: entry(
     404,
     'not_found_error',
@@ -186,6 +191,11 @@ export const ERRORS = {
     422,
     'invalid_request_error',
     'This address is not public, or its scheme or port is not allowed.',
+  ),
+  live_mode_required: entry(
+    422,
+    'policy_error',
+    'Connections belong to live mode: the sandbox brings its own for every channel. Use a live key.',
   ),
   connection_failed: entry(422, 'policy_error', 'The provider refused the connection test. The message says why.'),
   not_cancellable: entry(

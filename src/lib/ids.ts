@@ -21,6 +21,7 @@ export const PREFIXES = {
   user: 'usr',
   key: 'key',
   request: 'req',
+  audit: 'aud',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

@@ -1,0 +1,4 @@
+/** The audit log's door. */
+export { auditRoutes } from './routes.ts';
+export type { Audit, AuditEntry } from './service.ts';
+export { createAudit, PLATFORM } from './service.ts';

@@ -1,0 +1,80 @@
+/**
+ * Who did what: one row per change to keys, credentials, rules and money. A row is written in the transaction of its effect,
+ * or by the HTTP hook right after it, and is never changed.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import type { Db, Sql } from '../../lib/db.ts';
+import type { HttpHooks, Principal, Reply, Request } from '../../lib/http.ts';
+import { fromWire, toWire } from '../../lib/ids.ts';
+import { type List, listPage } from '../../lib/list.ts';
+import type { AuditItem } from './schema.ts';
+import { type AuditEntry, type AuditRow, insertEntry, listEntries, PLATFORM } from './store.ts';
+
+export interface Audit {
+  /** Joins the transaction it is given. */
+  record(sql: Sql, entry: AuditEntry): Promise<void>;
+  /** The tenant's own rows, newest first. */
+  list(principal: Principal, page: { readonly limit: number; readonly cursor?: string }): Promise<List<AuditItem>>;
+  /** For `createHttp`: records a route's `audit` action. The target is the last id in the path, else the reply's `id`. */
+  readonly hook: HttpHooks['audit'];
+}
+
+export interface AuditDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+}
+
+export function createAudit({ db }: AuditDeps): Audit {
+  const record: Audit['record'] = (sql, entry) => insertEntry(sql, entry);
+  return {
+    record,
+    async list(principal, { limit, cursor }) {
+      const before = cursor === undefined ? undefined : fromWire('audit', cursor);
+      const rows = await db.read(principal.tenantId, (trx) => listEntries(trx, principal.tenantId, limit + 1, before));
+      return listPage(rows, limit, show);
+    },
+    hook: (action, request, reply) => {
+      const { principal, ip, requestId } = request;
+      const target = targetOf(request, reply);
+      return record(db, {
+        ...(principal.tenantId ? { tenantId: principal.tenantId } : {}),
+        actor: principal.actor,
+        action,
+        ip,
+        requestId,
+        ...(target === undefined ? {} : { target }),
+        detail: { method: request.method, status: reply.status },
+      });
+    },
+  };
+}
+
+function targetOf(request: Request, reply: Reply): string | undefined {
+  const named = Object.values((request.params ?? {}) as Record<string, unknown>).at(-1);
+  if (typeof named === 'string') return named;
+  const { body } = reply;
+  const id = typeof body === 'object' && !Buffer.isBuffer(body) ? (body as { id?: unknown }).id : undefined;
+  return typeof id === 'string' ? id : undefined;
+}
+
+const SURFACES = { key: 'api', user: 'portal', operator: 'admin' } as const;
+
+const show = (row: AuditRow): AuditItem => ({
+  id: toWire('audit', row.id),
+  object: 'audit_entry',
+  action: row.action,
+  actor: {
+    kind: row.actor_kind,
+    id: row.actor_kind === 'operator' ? row.actor_id : toWire(row.actor_kind, row.actor_id),
+  },
+  surface: SURFACES[row.actor_kind],
+  target: row.target,
+  result: 'succeeded',
+  detail: row.detail,
+  ip: row.ip,
+  request_id: row.request_id,
+  created_at: row.at.toISOString(),
+});
+
+export type { AuditEntry };
+export { PLATFORM };

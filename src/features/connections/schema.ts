@@ -1,0 +1,82 @@
+/** Connections and gateways as they look outside. */
+import { type Static, Type } from '@sinclair/typebox';
+
+const orNull = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
+const time = Type.String({ format: 'date-time' });
+const name = Type.String({
+  pattern: '^(?=.*\\S)[^\\u0000-\\u001f\\u007f]{1,100}$',
+  description: '1 to 100 characters on one line.',
+});
+const word = Type.String({ pattern: '^[a-z][a-z0-9_]{0,39}$', description: 'lower-case letters, digits and _' });
+const position = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Order within the channel, lowest first.' });
+const credentials = Type.Unsafe<Record<string, unknown>>({
+  type: 'object',
+  description: "The adapter's own fields. Secret ones are stored encrypted and never read back.",
+});
+
+export const connectionParams = Type.Object({
+  connection_id: Type.String({ pattern: '^con_[0-9A-HJKMNP-TV-Z]{26}$' }),
+});
+
+export const createConnection = Type.Object(
+  {
+    channel: word,
+    adapter: Type.Optional(Type.String({ ...word, description: "Default: the channel's first." })),
+    name: Type.Optional(name),
+    credentials,
+    is_default: Type.Optional(
+      Type.Literal(true, {
+        description: 'Live sends of the channel go here. The first connection of a channel is it anyway.',
+      }),
+    ),
+    position: Type.Optional(position),
+  },
+  { additionalProperties: false },
+);
+export type CreateConnection = Static<typeof createConnection>;
+
+export const patchConnection = Type.Object(
+  {
+    name: Type.Optional(name),
+    credentials: Type.Optional(credentials),
+    is_default: Type.Optional(Type.Literal(true)),
+    position: Type.Optional(position),
+  },
+  { additionalProperties: false },
+);
+export type PatchConnection = Static<typeof patchConnection>;
+
+const health = Type.Union([Type.Literal('unknown'), Type.Literal('ok'), Type.Literal('failing')]);
+
+export const connectionItem = Type.Object({
+  id: Type.String(),
+  object: Type.Literal('connection'),
+  livemode: Type.Boolean(),
+  channel: Type.String(),
+  adapter: Type.String(),
+  name: Type.String(),
+  settings: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+  secrets: Type.Record(Type.String(), Type.Object({ set: Type.Boolean(), last_four: Type.Optional(Type.String()) })),
+  is_default: Type.Boolean(),
+  position: Type.Integer(),
+  health: Type.Object({ status: health, note: orNull(Type.String()), at: orNull(time) }),
+  callback_url: orNull(Type.String()),
+  created_at: time,
+  updated_at: time,
+});
+export type ConnectionItem = Static<typeof connectionItem>;
+
+export const testResult = Type.Object({ ok: Type.Literal(true), note: Type.String(), tested_at: time });
+export type TestResult = Static<typeof testResult>;
+
+export const gatewayItem = Type.Object({
+  id: Type.String(),
+  object: Type.Literal('gateway'),
+  channel: Type.String(),
+  label: Type.String(),
+  status: health,
+  sender: orNull(Type.String()),
+  throughput: Type.Number({ description: 'Messages a second.' }),
+  is_default: Type.Boolean({ description: 'What a send on this channel uses.' }),
+});
+export type GatewayItem = Static<typeof gatewayItem>;

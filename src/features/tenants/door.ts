@@ -1,0 +1,120 @@
+/** What other features may ask of this one. */
+import type { Sql } from '../../lib/db.ts';
+import type { Mode, Principal, Scope } from '../../lib/http.ts';
+import type { List } from '../../lib/list.ts';
+import type { CreateKey, KeyItem, KeyWithSecret, RotateKey, TenantItem } from './schema.ts';
+
+export interface Tenant {
+  /** UUID. */
+  readonly id: string;
+  readonly name: string;
+  /** ISO 3166-1 alpha-2: the tenant's own, else the installation's. */
+  readonly defaultCountry: string | undefined;
+  /** BCP 47. */
+  readonly defaultLanguage: string | undefined;
+}
+
+export interface TenantSettings {
+  readonly name: string;
+  /** `null` takes it away. */
+  readonly defaultCountry?: string | null;
+  readonly defaultLanguage?: string | null;
+}
+
+export interface User {
+  /** UUID. */
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+}
+
+export interface Session {
+  /** Acts with every scope, in the mode the person has chosen. */
+  readonly principal: Principal;
+  readonly user: User;
+  readonly tenant: Tenant;
+}
+
+export interface SignUp {
+  readonly email: string;
+  readonly password: string;
+  readonly name: string;
+  readonly organization: string;
+}
+
+/** Joins the transaction that makes the tenant. */
+export type TenantSubscriber = (trx: Sql, tenant: Tenant) => Promise<void>;
+export type Headers = Readonly<Record<string, string>>;
+export interface Page {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** The programs' keys. Ids are on the wire form (`key_…`); an id of the other mode or tenant is `not_found`. */
+export interface Keys {
+  /** The plaintext is in the answer and nowhere else, ever. Throws `insufficient_scope` beyond the caller's own scopes. */
+  create(principal: Principal, command: CreateKey): Promise<KeyWithSecret>;
+  list(principal: Principal, page: Page): Promise<List<KeyItem>>;
+  get(principal: Principal, id: string): Promise<KeyItem>;
+  /** At once in this process, within 5 s in others. Revoking twice is no fault. */
+  revoke(principal: Principal, id: string): Promise<KeyItem>;
+  /** A new key with the name, scopes, mode and lifetime of the old one, which ends after `grace_seconds` (default 0). Throws `conflict` when it has ended already. */
+  rotate(principal: Principal, id: string, command: RotateKey): Promise<KeyWithSecret>;
+}
+
+/** People at the portal. Tokens are 256 random bits; the store has their digests only. */
+export interface Sessions {
+  /** Throws `sign_up_closed`, `validation_failed` (`details.fields`), `conflict` (`param: email`). `key` is a test key, shown once. */
+  signUp(
+    form: SignUp,
+  ): Promise<{ readonly token: string; readonly key: string; readonly tenant: Tenant; readonly user: User }>;
+  /** Throws `unauthorized`, one text for every reason, or `rate_limited` with Retry-After: five tries in 15 minutes. */
+  signIn(form: {
+    readonly email: string;
+    readonly password: string;
+    readonly ip: string;
+  }): Promise<{ readonly token: string }>;
+  /** `undefined` when it is unknown, idle for 30 minutes, or 12 hours old. */
+  session(token: string): Promise<Session | undefined>;
+  signOut(token: string): Promise<void>;
+  signOutEverywhere(userId: string): Promise<void>;
+  setMode(token: string, mode: Mode): Promise<void>;
+  /** A one-time token, good for an hour. */
+  signInLink(userId: string): Promise<string>;
+  /** Spends a one-time token for a session token. Throws `not_found`. */
+  redeem(token: string): Promise<string>;
+  /** Belongs to one session and changes with it. */
+  csrfToken(sessionToken: string): string;
+  checkCsrf(sessionToken: string, given: string | undefined): boolean;
+}
+
+export interface Tenants extends Sessions {
+  /** Throws `unauthorized` or `conflicting_credentials`; whatever the headers hold, nothing else. */
+  authenticate(headers: Headers): Promise<Principal>;
+  /** The operator. Throws `not_found` while no ADMIN_KEY is set, `unauthorized`, `insufficient_scope` for a tenant's key. */
+  authenticateAdmin(headers: Headers): Promise<Principal>;
+  readonly keys: Keys;
+  /** For operators and the command line. Throws `validation_failed`. The keys are in the answer only. */
+  create(
+    settings: TenantSettings,
+    actor?: Principal['actor'],
+  ): Promise<{
+    readonly tenant: Tenant;
+    readonly item: TenantItem;
+    readonly liveKey: string;
+    readonly testKey: string;
+  }>;
+  /** Newest first. Operators only. */
+  list(page: Page): Promise<List<TenantItem>>;
+  /** At the first start of an installation without any tenant: one to try things with. Otherwise `undefined`. */
+  ensureDemo(): Promise<{ readonly tenant: Tenant; readonly testKey: string; readonly userId: string } | undefined>;
+  /** At most 5 s old. Throws `not_found`. */
+  tenant(id: string): Promise<Tenant>;
+  updateTenant(principal: Principal, settings: Partial<TenantSettings>): Promise<Tenant>;
+  /** Runs inside the transaction of every new tenant, in the order of registration. */
+  onTenantCreated(subscriber: TenantSubscriber): void;
+  /** Writes down what is still in memory (when keys were last used). */
+  close(): Promise<void>;
+}
+
+export const ALL_SCOPES: readonly Scope[] = ['send', 'read', 'manage'];

@@ -1,0 +1,177 @@
+/**
+ * API keys: making and ending them, and telling from a request whose it is. The store holds digests; what a process
+ * remembers of them is at most 5 s old, and a key revoked here stops here at once.
+ */
+import { type Cache, createCache } from '../../lib/cache.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { sameDigest } from '../../lib/crypto.ts';
+import type { Db, Sql } from '../../lib/db.ts';
+import { ApiError } from '../../lib/errors.ts';
+import type { Mode, Principal, Scope } from '../../lib/http.ts';
+import { fromWire, newId, toWire } from '../../lib/ids.ts';
+import { listPage } from '../../lib/list.ts';
+import type { Log } from '../../lib/log.ts';
+import { invalid } from '../../lib/schema.ts';
+import { ALL_SCOPES, type Headers, type Keys } from './door.ts';
+import { generateKey, maskKey, parseKey, presentedKey } from './key.ts';
+import type { KeyItem, KeyWithSecret } from './schema.ts';
+import * as store from './store.ts';
+
+export interface KeyRing extends Keys {
+  authenticate(headers: Headers): Promise<Principal>;
+  /** Joins a transaction; returns the plaintext. */
+  issue(trx: Sql, tenantId: string, mode: Mode, name: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+const FLUSH_MS = 2_000;
+const TOUCH_MS = 60_000;
+
+export function createKeys({ db, clock, log }: { db: Db; clock: Clock; log: Log }): KeyRing {
+  type Owner = (store.KeyOwner & { readonly until: number }) | undefined;
+  const owners: Cache<string, Owner> = createCache({ clock });
+  const usage = createUsage(db, clock, log);
+
+  async function load(publicPart: string): Promise<Owner> {
+    const row = await store.findWorkingKey(db, publicPart);
+    if (!row) return undefined;
+    return {
+      ...row,
+      until: row.expires_in_ms === null ? Number.POSITIVE_INFINITY : clock.now().getTime() + row.expires_in_ms,
+    };
+  }
+
+  async function authenticate(headers: Headers): Promise<Principal> {
+    const key = parseKey(presentedKey(headers) ?? '');
+    if (!key) throw new ApiError('unauthorized');
+    const owner = await owners.get(key.publicPart, load);
+    if (!owner || owner.until <= clock.now().getTime() || !sameDigest(owner.digest, key.digest))
+      throw new ApiError('unauthorized');
+    usage.note(owner.id);
+    return {
+      tenantId: owner.tenant_id,
+      mode: owner.mode,
+      scopes: owner.scopes,
+      actor: { kind: 'key', id: owner.id },
+    };
+  }
+
+  const there = <T>(row: T | undefined): T => {
+    if (row === undefined) throw new ApiError('not_found');
+    return row;
+  };
+  const uuid = (id: string): string => there(fromWire('key', id));
+
+  return {
+    authenticate,
+    async issue(trx, tenantId, mode, name) {
+      const key = generateKey(mode);
+      await store.insertKey(trx, { id: newId(), tenantId, name, key, scopes: ALL_SCOPES, expiresAt: null });
+      return key.text;
+    },
+    async create(principal, { name, scopes = principal.scopes, expires_at }) {
+      mayGrant(principal, scopes);
+      const expiresAt = expires_at === undefined ? null : new Date(expires_at);
+      if (expiresAt && expiresAt <= clock.now())
+        throw invalid([{ path: 'expires_at', message: 'must be in the future' }]);
+      const key = generateKey(principal.mode);
+      const row = await store.insertKey(db, {
+        id: newId(),
+        tenantId: principal.tenantId,
+        name: name.trim(),
+        key,
+        scopes: ALL_SCOPES.filter((scope) => scopes.includes(scope)),
+        expiresAt,
+      });
+      return { ...show(row), key: key.text };
+    },
+    async list({ tenantId, mode }, { limit, cursor }) {
+      const before = cursor === undefined ? undefined : fromWire('key', cursor);
+      const rows = await db.read(tenantId, (trx) => store.listKeys(trx, tenantId, mode, limit + 1, before));
+      return listPage(rows, limit, show);
+    },
+    async get({ tenantId, mode }, id) {
+      return show(there(await db.read(tenantId, (trx) => store.findKey(trx, tenantId, mode, uuid(id)))));
+    },
+    async revoke({ tenantId, mode }, id) {
+      const row = there(await store.revokeKey(db, tenantId, mode, uuid(id)));
+      owners.forget(row.public_part);
+      return show(row);
+    },
+    async rotate(principal, id, { grace_seconds = 0 }): Promise<KeyWithSecret> {
+      const { tenantId, mode } = principal;
+      const key = generateKey(mode);
+      const { made, old } = await db.transaction(async (trx) => {
+        const known = there(await store.findKey(trx, tenantId, mode, uuid(id)));
+        mayGrant(principal, known.scopes);
+        const old = await store.endKey(trx, tenantId, mode, known.id, grace_seconds);
+        if (!old) throw new ApiError('conflict', 'This key has been revoked or has expired. Create a new one instead.');
+        const made = await store.insertKey(trx, {
+          id: newId(),
+          tenantId,
+          name: old.name,
+          key,
+          scopes: old.scopes,
+          expiresAt: old.lifetime_expires_at,
+        });
+        return { made, old };
+      });
+      owners.forget(old.public_part);
+      return { ...show(made), key: key.text };
+    },
+    close: usage.close,
+  };
+}
+
+/** Nobody hands out more than they have. */
+function mayGrant({ scopes }: Principal, wanted: readonly Scope[]): void {
+  const beyond = wanted.find((scope) => !scopes.includes(scope));
+  if (beyond)
+    throw new ApiError('insufficient_scope', `Only a key with the scope "${beyond}" can hand out that scope.`);
+}
+
+const show = (row: store.KeyRow): KeyItem => ({
+  id: toWire('key', row.id),
+  object: 'api_key',
+  name: row.name,
+  livemode: row.mode === 'live',
+  scopes: row.scopes,
+  status: row.revoked_at ? 'revoked' : row.expired ? 'expired' : 'active',
+  masked: maskKey(row.mode, row.public_part, row.last_four),
+  created_at: row.created_at.toISOString(),
+  expires_at: row.expires_at?.toISOString() ?? null,
+  revoked_at: row.revoked_at?.toISOString() ?? null,
+  last_used_at: row.last_used_at?.toISOString() ?? null,
+});
+
+/** When keys were last used: noted in memory, written together a moment later, once a minute for each key. */
+function createUsage(db: Db, clock: Clock, log: Log) {
+  const written = new Map<string, number>();
+  let waiting = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+
+  async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    const ids = [...waiting];
+    waiting = new Set();
+    if (ids.length === 0) return;
+    try {
+      await store.touchKeys(db, ids);
+    } catch (error) {
+      log.warn({ err: error, keys: ids.length }, 'could not note when keys were last used');
+    }
+  }
+
+  return {
+    note(id: string): void {
+      const now = clock.now().getTime();
+      if (Math.abs(now - (written.get(id) ?? Number.NEGATIVE_INFINITY)) < TOUCH_MS) return;
+      if (written.size > 10_000) written.clear();
+      written.set(id, now);
+      waiting.add(id);
+      timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
+    },
+    close: flush,
+  };
+}

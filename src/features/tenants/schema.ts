@@ -1,0 +1,109 @@
+/** Keys and tenants as they look outside. */
+import { type Static, Type } from '@sinclair/typebox';
+
+const orNull = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
+const time = Type.String({ format: 'date-time' });
+
+export const NAME_FORM = '^(?=.*\\S)[^\\u0000-\\u001f\\u007f]{1,100}$';
+const name = Type.String({ pattern: NAME_FORM, description: '1 to 100 characters on one line.' });
+const country = Type.String({
+  pattern: '^[A-Z]{2}$',
+  description: 'ISO 3166-1 alpha-2: two capital letters, such as DE.',
+});
+const language = Type.String({
+  pattern: '^[a-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$',
+  description: 'BCP 47: a language, perhaps with a region, such as en or pt-BR.',
+});
+
+const scope = Type.Union([Type.Literal('send'), Type.Literal('read'), Type.Literal('manage')]);
+const scopes = Type.Unsafe<('send' | 'read' | 'manage')[]>({
+  type: 'array',
+  items: { type: 'string', enum: ['send', 'read', 'manage'] },
+  minItems: 1,
+  uniqueItems: true,
+  description: 'send: send and cancel. read: look at what was sent. manage: keys, connections, templates, settings.',
+});
+
+export const keyParams = Type.Object({ key_id: Type.String({ pattern: '^key_[0-9A-HJKMNP-TV-Z]{26}$' }) });
+
+export const createKey = Type.Object(
+  {
+    name,
+    scopes: Type.Optional(scopes),
+    expires_at: Type.Optional(
+      Type.String({ format: 'date-time', description: 'When the key ends by itself. Default: never.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type CreateKey = Static<typeof createKey>;
+
+export const rotateKey = Type.Object(
+  {
+    grace_seconds: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 86_400, description: 'How long the old key keeps working. Default 0.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type RotateKey = Static<typeof rotateKey>;
+
+const keyFields = {
+  id: Type.String(),
+  object: Type.Literal('api_key'),
+  name: Type.String(),
+  livemode: Type.Boolean(),
+  scopes: Type.Array(scope),
+  status: Type.Union([Type.Literal('active'), Type.Literal('expired'), Type.Literal('revoked')]),
+  masked: Type.String({ description: 'Prefix, public part and last four characters: all that is ever shown again.' }),
+  created_at: time,
+  expires_at: orNull(time),
+  revoked_at: orNull(time),
+  last_used_at: orNull(time),
+};
+export const keyItem = Type.Object(keyFields);
+export type KeyItem = Static<typeof keyItem>;
+export const keyWithSecret = Type.Object({
+  ...keyFields,
+  key: Type.String({ description: 'The key itself. Shown this once; keep it on your server.' }),
+});
+export type KeyWithSecret = Static<typeof keyWithSecret>;
+
+export const createTenant = Type.Object(
+  { name, default_country: Type.Optional(country), default_language: Type.Optional(language) },
+  { additionalProperties: false },
+);
+export const tenantSettings = Type.Object(
+  {
+    name: Type.Optional(name),
+    default_country: Type.Optional(orNull(country)),
+    default_language: Type.Optional(orNull(language)),
+  },
+  { additionalProperties: false },
+);
+const tenantFields = {
+  id: Type.String(),
+  object: Type.Literal('tenant'),
+  name: Type.String(),
+  default_country: orNull(Type.String()),
+  default_language: orNull(Type.String()),
+  created_at: time,
+};
+export const tenantItem = Type.Object(tenantFields);
+export type TenantItem = Static<typeof tenantItem>;
+export const tenantWithKeys = Type.Object({ ...tenantFields, live_key: Type.String(), test_key: Type.String() });
+
+/** The longest address SMTP can carry is 254 octets. */
+export const signUpForm = Type.Object(
+  {
+    name,
+    organization: name,
+    email: Type.String({
+      maxLength: 254,
+      pattern: '^[^\\s@<>()\\[\\],;:"\\\\]+@[^\\s@<>()\\[\\],;:"\\\\]+\\.[^\\s@<>()\\[\\],;:"\\\\.]{2,}$',
+      description: 'an address such as you@example.com',
+    }),
+    password: Type.String({ maxLength: 1_024 }),
+  },
+  { additionalProperties: false },
+);

@@ -1,0 +1,157 @@
+/**
+ * Tenants: made by a person signing up, by the operator, or once for trying things out. Whatever belongs to a new tenant is
+ * made in the same transaction, by those who registered for it.
+ */
+import { createCache } from '../../lib/cache.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Config } from '../../lib/config.ts';
+import { sameDigest, sha256, type Vault } from '../../lib/crypto.ts';
+import type { Db, Sql } from '../../lib/db.ts';
+import { ApiError } from '../../lib/errors.ts';
+import { fromWire, newId, toWire } from '../../lib/ids.ts';
+import { listPage } from '../../lib/list.ts';
+import type { Log } from '../../lib/log.ts';
+import { validator } from '../../lib/schema.ts';
+import type { Audit } from '../audit/index.ts';
+import { ALL_SCOPES, type Tenant, type TenantSettings, type TenantSubscriber, type Tenants } from './door.ts';
+import { parseKey, presentedKey } from './key.ts';
+import { createKeys } from './keys.ts';
+import { type TenantItem, tenantSettings } from './schema.ts';
+import { createSessions } from './sessions.ts';
+import * as store from './store.ts';
+
+export interface TenantsDeps {
+  readonly db: Db;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: Pick<Config, 'signUp' | 'adminKey' | 'defaultCountry'>;
+  readonly audit: Audit;
+}
+
+const settingsForm = validator(tenantSettings);
+const OPERATOR = { kind: 'operator', id: 'operator' } as const;
+/** Shown to those who look around in an installation made for looking around. */
+const DEMO = { tenant: 'Demo', user: 'Demo', email: 'owner@demo.test' };
+
+export function createTenants({ db, vault, clock, log, config, audit }: TenantsDeps): Tenants {
+  const subscribers: TenantSubscriber[] = [];
+  const cache = createCache<string, Tenant>({ clock, max: 5_000 });
+  const keys = createKeys({ db, clock, log });
+
+  const read = (row: store.TenantRow): Tenant => ({
+    id: row.id,
+    name: row.name,
+    defaultCountry: row.default_country ?? config.defaultCountry,
+    defaultLanguage: row.default_language ?? undefined,
+  });
+
+  async function make(trx: Sql, settings: TenantSettings): Promise<{ tenant: Tenant; item: TenantItem }> {
+    const { name, defaultCountry: country = null, defaultLanguage: language = null } = settings;
+    const row = await store.insertTenant(trx, { id: newId(), name: name.trim(), country, language });
+    const tenant = read(row);
+    for (const subscriber of subscribers) await subscriber(trx, tenant);
+    return { tenant, item: show(row) };
+  }
+
+  const tenant = (id: string): Promise<Tenant> =>
+    cache.get(id, async () => {
+      const row = await store.findTenant(db, id);
+      if (!row) throw new ApiError('not_found');
+      return read(row);
+    });
+
+  const sessions = createSessions({
+    db,
+    vault,
+    clock,
+    config,
+    audit,
+    makeTenant: async (trx, name) => (await make(trx, { name })).tenant,
+    issueTestKey: (trx, tenantId) => keys.issue(trx, tenantId, 'sandbox', 'First test key'),
+    tenant,
+  });
+
+  return {
+    ...sessions,
+    keys,
+    authenticate: keys.authenticate,
+
+    async authenticateAdmin(headers) {
+      if (!config.adminKey) throw new ApiError('not_found');
+      const given = presentedKey(headers) ?? '';
+      if (sameDigest(sha256(given), sha256(config.adminKey)))
+        return { tenantId: '', mode: 'live', scopes: ALL_SCOPES, actor: OPERATOR };
+      if (parseKey(given))
+        throw new ApiError(
+          'insufficient_scope',
+          "This call is the operator's. Send ADMIN_KEY in the X-API-Key header.",
+        );
+      throw new ApiError(
+        'unauthorized',
+        "The operator's key is missing or wrong. Send ADMIN_KEY in the X-API-Key header.",
+      );
+    },
+
+    async create(settings, actor = OPERATOR) {
+      settingsForm.check(wire(settings));
+      return db.transaction(async (trx) => {
+        const made = await make(trx, settings);
+        const tenantId = made.tenant.id;
+        const liveKey = await keys.issue(trx, tenantId, 'live', 'First live key');
+        const testKey = await keys.issue(trx, tenantId, 'sandbox', 'First test key');
+        await audit.record(trx, { tenantId, actor, action: 'tenant.created', target: made.item.id });
+        return { ...made, liveKey, testKey };
+      });
+    },
+
+    async list({ limit, cursor }) {
+      const before = cursor === undefined ? undefined : fromWire('tenant', cursor);
+      return listPage(await store.listTenants(db, limit + 1, before), limit, show);
+    },
+
+    ensureDemo: () =>
+      db.transaction(async (trx) => {
+        if (!(await store.isEmptyInstallation(trx))) return undefined;
+        const { tenant: made } = await make(trx, { name: DEMO.tenant });
+        const userId = newId();
+        const { email, user: name } = DEMO;
+        await store.insertUser(trx, { id: userId, tenantId: made.id, email, name, passwordHash: null });
+        const testKey = await keys.issue(trx, made.id, 'sandbox', 'First test key');
+        return { tenant: made, testKey, userId };
+      }),
+
+    tenant,
+
+    async updateTenant({ tenantId }, settings) {
+      settingsForm.check(wire(settings));
+      const row = await store.updateTenant(db, tenantId, {
+        name: settings.name?.trim(),
+        country: settings.defaultCountry,
+        language: settings.defaultLanguage,
+      });
+      cache.forget(tenantId);
+      if (!row) throw new ApiError('not_found');
+      return read(row);
+    },
+
+    onTenantCreated: (subscriber) => void subscribers.push(subscriber),
+    close: keys.close,
+  };
+}
+
+/** Names of fields as the caller of the API knows them, so that a fault points at the right one. */
+const wire = ({ name, defaultCountry, defaultLanguage }: Partial<TenantSettings>): object => ({
+  ...(name === undefined ? {} : { name: name.trim() }),
+  ...(defaultCountry === undefined ? {} : { default_country: defaultCountry }),
+  ...(defaultLanguage === undefined ? {} : { default_language: defaultLanguage }),
+});
+
+const show = (row: store.TenantRow): TenantItem => ({
+  id: toWire('tenant', row.id),
+  object: 'tenant',
+  name: row.name,
+  default_country: row.default_country,
+  default_language: row.default_language,
+  created_at: row.created_at.toISOString(),
+});

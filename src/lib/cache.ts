@@ -1,0 +1,51 @@
+/**
+ * A small memory of what the store said, for a few seconds at most. Bounded, and safe against the one race that matters: an
+ * answer that was under way while its key was forgotten is handed to those who waited for it, but not kept.
+ */
+import type { Clock } from './clock.ts';
+
+export interface Cache<K, V> {
+  /** The remembered value, or what `load` says; callers of one key share one load. Errors are not remembered. */
+  get(key: K, load: (key: K) => Promise<V>): Promise<V>;
+  /** Forgets one key, in this process, at once. */
+  forget(key: K): void;
+  clear(): void;
+}
+
+export interface CacheOptions {
+  readonly clock: Clock;
+  /** Milliseconds a value may be served. Default 5,000. */
+  readonly ttlMs?: number;
+  /** Values kept; the one loaded longest ago goes first. Default 10,000. */
+  readonly max?: number;
+}
+
+interface Entry<V> {
+  readonly value: Promise<V>;
+  readonly at: number;
+}
+
+export function createCache<K, V>({ clock, ttlMs = 5_000, max = 10_000 }: CacheOptions): Cache<K, V> {
+  const entries = new Map<K, Entry<V>>();
+  return {
+    get(key, load) {
+      const now = clock.now().getTime();
+      const known = entries.get(key);
+      // A clock that was set back must not make a value live longer.
+      if (known && now >= known.at && now - known.at < ttlMs) return known.value;
+      const entry: Entry<V> = { value: load(key), at: now };
+      entries.delete(key);
+      entries.set(key, entry);
+      entry.value.catch(() => {
+        if (entries.get(key) === entry) entries.delete(key);
+      });
+      for (const oldest of entries.keys()) {
+        if (entries.size <= max) break;
+        entries.delete(oldest);
+      }
+      return entry.value;
+    },
+    forget: (key) => void entries.delete(key),
+    clear: () => entries.clear(),
+  };
+}
