@@ -15,6 +15,10 @@ export const up = (knex: Knex): Promise<void> =>
   ) partition by range (id);
   create index inbound_requests_waiting on inbound_requests (id) where applied_at is null;
   select ensure_partitions('inbound_requests', 90);
+  -- Called at every start and once an hour, so that a month never begins without its partition.
+  create function ensure_all_partitions() returns void language sql as $$
+    select ensure_partitions('messages', 85), ensure_partitions('attempts', 85), ensure_partitions('events', 100), ensure_partitions('inbound_requests', 90)
+  $$;
 
   create table receipts (
     connection_id uuid not null,
@@ -40,5 +44,6 @@ export const up = (knex: Knex): Promise<void> =>
 
 export const down = (knex: Knex): Promise<void> =>
   knex.raw(`
+  drop function ensure_all_partitions();
   drop table receipts, inbound_requests;
 `);

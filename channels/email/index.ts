@@ -1,11 +1,11 @@
 /** E-mail: plain text, HTML, or both, with files. */
 import { type Static, Type } from '@sinclair/typebox';
-import { AddressError, type Channel, words } from '../../src/channel-kit/index.ts';
+import { AddressError, type Channel, having, words } from '../../src/channel-kit/index.ts';
 import { plainAddress } from './mailbox.ts';
 import { smtp } from './smtp.ts';
 
-/** One line: a break would begin a header of its own. */
-const ONE_LINE = '^[^\\r\\n]*$';
+/** Roughly an address, so that a slip is seen early; the adapter reads it strictly. No line break, which would begin a header. */
+const SENDER = '^[^\\r\\n@]+@[^\\r\\n@]+$';
 
 const Attachment = Type.Object(
   {
@@ -28,19 +28,16 @@ export const EmailContent = Type.Object(
     body: Type.Optional(words(200_000, { description: 'Plain text.' })),
     html: Type.Optional(words(500_000, { contentMediaType: 'text/html', description: 'HTML. Values are escaped.' })),
     from: Type.Optional(
-      Type.String({ minLength: 3, maxLength: 400, pattern: ONE_LINE, description: '`a@b.c` or `Name <a@b.c>`.' }),
+      Type.String({ minLength: 3, maxLength: 400, pattern: SENDER, description: '`a@b.c` or `Name <a@b.c>`.' }),
     ),
     reply_to: Type.Optional(
-      Type.String({ minLength: 3, maxLength: 400, pattern: ONE_LINE, description: '`a@b.c` or `Name <a@b.c>`.' }),
+      Type.String({ minLength: 3, maxLength: 400, pattern: SENDER, description: '`a@b.c` or `Name <a@b.c>`.' }),
     ),
     attachments: Type.Optional(Type.Array(Attachment, { maxItems: 20 })),
   },
   {
     additionalProperties: false,
-    anyOf: [
-      { type: 'object', required: ['body'] },
-      { type: 'object', required: ['html'] },
-    ],
+    anyOf: [having('body'), having('html')],
   },
 );
 export type EmailContent = Static<typeof EmailContent>;

@@ -33,7 +33,7 @@ export function plainAddress(given: string): string | undefined {
 export function mailbox(given: string): Mailbox | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a control character would start a header line of its own
   if (/[\u0000-\u001f\u007f]/.test(given)) return undefined;
-  const [, quoted, bare, inner] = /^\s*(?:"((?:[^"\\]|\\.)*)"|([^"<>@]*?))\s*<([^<>]+)>\s*$/.exec(given) ?? [];
+  const [, quoted, bare, inner] = /^(?:"((?:[^"\\]|\\.)*)"\s*|([^"<>@]*))<([^<>]+)>$/.exec(given.trim()) ?? [];
   const address = plainAddress((inner ?? given).trim());
   const name = (quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '').trim();
   return address ? { address, ...(name ? { name } : {}) } : undefined;

@@ -1,6 +1,6 @@
 /** Slack: a direct message from an app to a member of its workspace. */
 import { type Static, Type } from '@sinclair/typebox';
-import { AddressError, type Channel, words } from '../../src/channel-kit/index.ts';
+import { AddressError, type Channel, having, words } from '../../src/channel-kit/index.ts';
 import { escapeText } from './markup.ts';
 import { preview } from './preview.ts';
 import { slackWeb } from './web.ts';
@@ -25,10 +25,7 @@ export const SlackContent = Type.Object(
   },
   {
     additionalProperties: false,
-    oneOf: [
-      { type: 'object', required: ['body'], not: { type: 'object', required: ['text'] } },
-      { type: 'object', required: ['text'], not: { type: 'object', required: ['body'] } },
-    ],
+    oneOf: [having('body'), having('text')],
   },
 );
 export type SlackContent = Static<typeof SlackContent>;

@@ -73,8 +73,8 @@ export type Component = Static<typeof Component>;
 /** Open on purpose: what the provider's template list returned can be pasted whole. */
 const Button = Type.Object({
   type: Type.String(),
-  text: Type.Optional(Type.String()),
-  url: Type.Optional(Type.String()),
+  text: Type.Optional(Type.String({ maxLength: 200 })),
+  url: Type.Optional(Type.String({ maxLength: 2_000 })),
 });
 const DefinitionComponent = Type.Object({
   type: Type.String({ description: 'HEADER, BODY, FOOTER or BUTTONS.' }),
@@ -141,8 +141,8 @@ export const WhatsAppContent = Type.Object(
   {
     ...closed,
     oneOf: [
-      { type: 'object', properties: { type: { const: 'template' } }, required: ['template'] },
-      { type: 'object', properties: { type: { const: 'text' } }, required: ['text'] },
+      { type: 'object', properties: { type: { const: 'template' }, template: {} }, required: ['template'] },
+      { type: 'object', properties: { type: { const: 'text' }, text: {} }, required: ['text'] },
     ],
   },
 );

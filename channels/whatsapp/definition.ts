@@ -29,7 +29,7 @@ export interface Outline {
   readonly numbered: boolean;
 }
 
-const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
+const PLACEHOLDER = /\{\{([^{}]*)\}\}/g;
 const NUMBER = /^[1-9]\d?$/;
 const NAME = /^[A-Za-z_][A-Za-z0-9_.]*$/;
 const LIMITS: Readonly<Record<string, number>> = { HEADER: 60, BODY: 1_024, FOOTER: 60 };
@@ -40,12 +40,12 @@ export const COUPON_VARIABLE = 'coupon_code';
 
 /** Distinct placeholders in order of appearance. */
 export function placeholders(text: string): string[] {
-  return [...new Set(Array.from(text.matchAll(PLACEHOLDER), (match) => match[1] ?? ''))];
+  return [...new Set(Array.from(text.matchAll(PLACEHOLDER), (match) => (match[1] ?? '').trim()))];
 }
 
 /** The text with each placeholder replaced. */
 export function fill(text: string, value: (name: string) => string): string {
-  return text.replace(PLACEHOLDER, (_, name: string) => value(name));
+  return text.replace(PLACEHOLDER, (_, name: string) => value(name.trim()));
 }
 
 export function outline(definition: Definition): Outline {

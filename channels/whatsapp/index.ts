@@ -40,6 +40,12 @@ export const whatsapp: Channel<WhatsAppContent> = {
   ],
   address: phoneAddress,
   author,
+  escape: oneLine,
   preview,
   adapters: [cloud],
 };
+
+/** The provider refuses parameters with line breaks, tabs or more than four spaces in a row; a value often has them. */
+function oneLine(value: string, path: readonly (string | number)[]): string {
+  return path[0] === 'template' ? value.replace(/\s*[\r\n\t]+\s*/g, ' ').replace(/ {5,}/g, '    ') : value;
+}

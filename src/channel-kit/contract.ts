@@ -37,7 +37,11 @@ export interface Field {
   readonly example?: string;
 }
 
-/** One thing the sandbox provider does. Steps run in order; each `refuse` uses up one attempt. */
+/**
+ * One thing the sandbox provider does. Steps run in order; each `refuse` uses up one attempt, except `outcome_unknown`,
+ * which may be settled by the receipts after it. A `failed` or `bounced` whose fault is retryable takes the acceptance
+ * back, and the steps after it belong to the next attempt.
+ */
 export type SandboxStep =
   | { readonly refuse: FaultKind; readonly retryAfterSeconds?: number }
   | {

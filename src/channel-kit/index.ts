@@ -7,6 +7,6 @@ export { fieldsSchema, withDefaults } from './fields.ts';
 export { phoneAddress, phoneField } from './phone.ts';
 export type { AnyAdapter, AnyChannel, Registry } from './registry.ts';
 export { createRegistry } from './registry.ts';
-export { choice, words } from './schema.ts';
+export { choice, having, words } from './schema.ts';
 export { hmac, sameBytes, sha256Hex } from './signature.ts';
 export { at, dateOf, formOf, listAt, parseJson, textAt, unixDate } from './untrusted.ts';

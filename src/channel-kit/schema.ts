@@ -11,3 +11,10 @@ export const choice = <const T extends readonly string[]>(values: T, options: St
 /** Text that a person will read: at least one visible character. */
 export const words = (maxLength: number, options: StringOptions = {}) =>
   Type.String({ ...options, minLength: 1, maxLength, pattern: '\\S' });
+
+/** For `anyOf` and `oneOf` of an object: these properties must be there. */
+export const having = (...names: readonly string[]) => ({
+  type: 'object',
+  properties: Object.fromEntries(names.map((name) => [name, {}])),
+  required: [...names],
+});

@@ -29,6 +29,11 @@ export const ERRORS = {
     'authentication_error',
     'The API key is missing, wrong, revoked or expired. Send an active key in the X-API-Key header.',
   ),
+  bad_signature: entry(
+    401,
+    'authentication_error',
+    'The signature of this callback does not match. Check the secret of the connection and that nothing rewrites the request on its way.',
+  ),
   conflicting_credentials: entry(
     400,
     'invalid_request_error',

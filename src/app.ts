@@ -1,0 +1,90 @@
+/** The HTTP side: every feature's routes, who may come in, and how each surface says no. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type Koa from 'koa';
+import type { Deps } from './deps.ts';
+import { auditRoutes } from './features/audit/index.ts';
+import { connectionRoutes } from './features/connections/index.ts';
+import { docsRoutes } from './features/docs/index.ts';
+import { healthRoutes } from './features/health/index.ts';
+import { inboundRoutes } from './features/inbound/index.ts';
+import { notificationRoutes } from './features/notifications/index.ts';
+import { templateRoutes } from './features/templates/index.ts';
+import { tenantRoutes } from './features/tenants/index.ts';
+import { ApiError, errorBody } from './lib/errors.ts';
+import { createHttp, type Principal, type Route } from './lib/http.ts';
+
+const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
+
+/** Everything that is served, in the order of the features. */
+export function routesOf(deps: Deps): readonly Route[] {
+  const { audit, connections, inbound, notifications, publicUrl, registry, templates, tenants } = deps;
+  const api = [
+    ...auditRoutes(audit),
+    ...tenantRoutes(tenants),
+    ...connectionRoutes(connections),
+    ...templateRoutes(templates),
+    ...notificationRoutes({ registry, verbs: notifications, queries: notifications }),
+    ...inboundRoutes({ inbound, publicUrl }),
+    ...healthRoutes(deps),
+  ];
+  return [...api, ...docsRoutes({ routes: () => api, publicUrl, registry })];
+}
+
+export function createApp(deps: Deps): Koa {
+  const { audit, clock, config, log, publicUrl, tenants } = deps;
+  return createHttp({
+    routes: routesOf(deps),
+    log,
+    clock,
+    trustedProxies: config.trustedProxies,
+    hooks: {
+      authenticate: {
+        key: ({ headers }) => tenants.authenticate(headers),
+        admin: ({ headers }) => tenants.authenticateAdmin(headers),
+        session: async () => {
+          throw new ApiError('unauthorized');
+        },
+        open: async () => NOBODY,
+      },
+      refuse: {
+        api: (error, { requestId }) => ({ status: error.status, body: errorBody(error, requestId, publicUrl()) }),
+        hook: (error) => ({ status: error.status, body: error.code, type: 'text/plain' }),
+        page: (error, { requestId }) => ({ status: error.status, body: errorBody(error, requestId, publicUrl()) }),
+      },
+      audit: audit.hook,
+    },
+  });
+}
+
+/** Milliseconds a client may take for its headers, and for its whole request. */
+export const PATIENCE = { headersMs: 10_000, requestMs: 30_000 };
+
+export interface Listening {
+  readonly port: number;
+  /** Takes no new connection, lets requests under way finish for a moment, then cuts what is left. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** Throws the listener's own error (EADDRINUSE and the like). */
+export async function listen(app: Koa, port: number, host: string, patience = PATIENCE): Promise<Listening> {
+  const server: Server = createServer({ headersTimeout: patience.headersMs, requestTimeout: patience.requestMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 16_384, keepAliveTimeout: 65_000 }, app.callback());
+  server.on('checkExpectation', (_request, response) => response.writeHead(417, { 'Content-Type': 'text/plain' }).end('expectation failed'));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close(withinMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), withinMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,116 @@
+/**
+ * The composition root: configuration in, the whole house out. The only wiring there is, and the only place that knows the
+ * list of channels.
+ */
+import { channels } from '../channels/index.ts';
+import { type AnyChannel, createRegistry, type Registry } from './channel-kit/index.ts';
+import { type Audit, createAudit } from './features/audit/index.ts';
+import { type Connections, createConnections } from './features/connections/index.ts';
+import { createEvents } from './features/events/index.ts';
+import { createIdempotency, type Idempotency } from './features/idempotency/index.ts';
+import { createInbound, type Inbound } from './features/inbound/index.ts';
+import { createNotifications, type DispatchTiming, type Notifications, TIMING } from './features/notifications/index.ts';
+import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
+import { createTemplates, type Templates } from './features/templates/index.ts';
+import { createTenants, type Tenants } from './features/tenants/index.ts';
+import { type Clock, systemClock } from './lib/clock.ts';
+import type { Config } from './lib/config.ts';
+import { createVault, type Vault } from './lib/crypto.ts';
+import { createDb, type Db } from './lib/db.ts';
+import { createEgress } from './lib/egress.ts';
+import { createFetch } from './lib/fetch.ts';
+import type { Log } from './lib/log.ts';
+import { createQueues, type Doorbell, type Queues } from './lib/queue.ts';
+
+export interface Deps {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly db: Db;
+  readonly vault: Vault;
+  readonly queues: Queues;
+  readonly doorbell: Doorbell;
+  readonly registry: Registry;
+  readonly audit: Audit;
+  readonly idempotency: Idempotency;
+  readonly tenants: Tenants;
+  readonly connections: Connections;
+  readonly sandbox: Sandbox;
+  readonly templates: Templates;
+  readonly notifications: Notifications;
+  readonly inbound: Inbound;
+  /** Base address of links and callbacks; known once the listener is. */
+  readonly publicUrl: () => string;
+  /** In the order that loses nothing: no more work, then clients, then stores. */
+  close(): Promise<void>;
+}
+
+export interface DepsOptions {
+  readonly config: Config;
+  /** The database, embedded or not. */
+  readonly databaseUrl: string;
+  readonly log: Log;
+  readonly publicUrl: () => string;
+  /** Channels of plugins, after ours. */
+  readonly plugins?: readonly AnyChannel[];
+  /** Shortened by tests. */
+  readonly timing?: Partial<DispatchTiming>;
+}
+
+export async function createDeps({ config, databaseUrl, log, publicUrl, plugins = [], timing }: DepsOptions): Promise<Deps> {
+  const clock = systemClock;
+  const db = createDb({ url: databaseUrl, log });
+  const vault = createVault(config.encryptionKeys);
+  const queues = await createQueues({ redisUrl: config.redisUrl, databaseUrl, log });
+  const doorbell = queues.doorbell();
+  const registry = createRegistry([...channels, ...plugins]);
+  const egress = createEgress(config.egressAllow);
+  const fetch = createFetch(egress);
+
+  const events = createEvents();
+  const audit = createAudit({ db, clock });
+  const idempotency = createIdempotency({ db });
+  const tenants = createTenants({ db, vault, clock, log, config, audit });
+  const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
+  const templates = createTemplates({ db, registry, clock, log });
+  tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
+  const sandbox: Sandbox = createSandbox({
+    db,
+    registry,
+    connections,
+    vault,
+    clock,
+    doorbell,
+    publicUrl,
+    // The sandbox's receipts come in by the providers' door, which stands further on in the house.
+    post: async (adapterId, connectionId, request) => void (await inbound.receive(adapterId, connectionId, request)),
+  });
+  const notifications = createNotifications({ db, clock, log, registry, tenants, connections, templates, events, idempotency, doorbell, adapterOf: sandbox.adapterOf, timing: { ...TIMING, ...timing } });
+  const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
+
+  return {
+    config,
+    log,
+    clock,
+    db,
+    vault,
+    queues,
+    doorbell,
+    registry,
+    audit,
+    idempotency,
+    tenants,
+    connections,
+    sandbox,
+    templates,
+    notifications,
+    inbound,
+    publicUrl,
+    async close() {
+      await notifications.idle();
+      await Promise.allSettled([tenants.close(), connections.closeAll(), doorbell.close()]);
+      await Promise.allSettled([fetch.close(), queues.close()]);
+      await db.close();
+    },
+  };
+}

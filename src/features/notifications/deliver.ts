@@ -1,0 +1,124 @@
+/**
+ * One claimed message, handed to its provider, and what follows from the answer. A fault of the provider is an outcome and
+ * is returned; a throw is a fault of ours, after which the lease lapses and the message is found again.
+ */
+import { type Accepted, type AnyAdapter, type AnyChannel, type Content, classify, DeliveryError, type Fault, FAULTS, type HttpResponse, type Outbound, type SendContext } from '../../channel-kit/index.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { toWire } from '../../lib/ids.ts';
+import type { OpenConnection } from '../connections/index.ts';
+import type { Claimed, ClosedAttempt } from './claim.ts';
+import type { Result } from './record.ts';
+import type { Word } from './status.ts';
+import type { Message } from './types.ts';
+
+/** One message in the hands of this worker. */
+export interface Job {
+  readonly claimed: Claimed;
+  readonly message: Message;
+  readonly channel: AnyChannel;
+  readonly adapter: AnyAdapter;
+  readonly connection: OpenConnection;
+  readonly render: () => Content;
+  /** The attempt row stands. */
+  readonly attempt: number;
+  /** Monotonic milliseconds (`performance.now`) after which no byte may leave. */
+  readonly deadline: number;
+}
+
+export interface Timing {
+  /** How long receipts are waited for after the hand-over. */
+  readonly receiptWindowMs: number;
+  /** A provider that does not know a message after this long never saw it. */
+  readonly lookupSettleMs: number;
+  /** Random in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** Sends, and says what to write down. */
+export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<Result> {
+  const { claimed, message, attempt: number } = job;
+  const base = { id: message.id, fence: claimed.fence, connectionId: claimed.connectionId };
+  let content: Content;
+  try {
+    content = job.render();
+  } catch (error) {
+    return { ...base, ...refused(job, faultOf(error), number, clock, timing) };
+  }
+  if (performance.now() >= job.deadline) return { ...base, ...refused(job, { kind: 'provider_unavailable', providerMessage: 'the lease ended before the first byte' }, number, clock, timing) };
+  const signal = AbortSignal.timeout(Math.max(1, job.deadline - performance.now()));
+  try {
+    const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, signal));
+    return { ...base, ...taken(job, accepted, number, clock) };
+  } catch (error) {
+    const fault = faultOf(error);
+    if (fault.kind === 'outcome_unknown') return { ...base, ...unknown(job, number, clock, timing, fault) };
+    return { ...base, ...refused(job, fault, number, clock, timing) };
+  }
+}
+
+/** An attempt whose process died in it: ask the provider, where it can be asked; else it stays unknown. */
+export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Result> {
+  const { claimed, adapter } = job;
+  const base = { id: job.message.id, fence: claimed.fence, connectionId: claimed.connectionId };
+  const number = claimed.openNumber ?? claimed.lastNumber;
+  if (adapter.lookup) {
+    const found = await adapter.lookup(outboundOf(job, job.render()), contextOf(job, AbortSignal.timeout(10_000)));
+    if (found) return { ...base, ...taken(job, found, number, clock) };
+    const settledAt = (claimed.openSince ?? clock.now()).getTime() + timing.lookupSettleMs;
+    if (clock.now().getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
+    return { ...base, attempt: closed(job, number, 'not_sent'), ...again(job, clock.now()) };
+  }
+  return { ...base, ...unknown(job, number, clock, timing) };
+}
+
+function taken({ message, adapter }: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
+  const last = adapter.deliveredOnAccept ? 'delivered' : adapter.receipts.length === 0 ? 'unreceipted' : undefined;
+  return {
+    attempt: { messageId: message.id, number, result: 'accepted', fault: null, providerCode: null, providerMessage: accepted.note ?? null, providerId: accepted.providerId ?? null, retryAt: null },
+    words: [{ word: 'accepted', at: clock.now(), ...(last ? { last } : {}) }],
+  };
+}
+
+/** Refused for certain: again after a while if that can help, else failed. */
+function refused(job: Job, fault: Fault, number: number, clock: Clock, timing: Timing): Pick<Result, 'attempt' | 'words' | 'runAt'> {
+  const now = clock.now();
+  const nextAt = FAULTS[fault.kind].retryable ? nextAttempt(job.channel, number, now, timing, fault.retryAfterSeconds) : undefined;
+  if (nextAt && nextAt < job.message.expiresAt) return { attempt: closed(job, number, 'refused', fault, nextAt), ...again(job, nextAt) };
+  const expired = nextAt !== undefined;
+  return { attempt: closed(job, number, 'refused', fault), words: [{ word: 'failed', at: now, code: expired ? 'expired' : fault.kind, outcome: expired ? 'expired' : 'failed' }] };
+}
+
+function unknown(job: Job, number: number, clock: Clock, { receiptWindowMs }: Timing, fault?: Fault): Pick<Result, 'attempt' | 'words' | 'runAt'> {
+  const now = clock.now();
+  const attempt = closed(job, number, 'unknown', fault ?? { kind: 'outcome_unknown', providerMessage: 'the process ended during the call' });
+  if (job.adapter.dedupes || job.message.onUnknown === 'resend') {
+    const delay = job.channel.retry.delaysSeconds[number - 1];
+    if (delay !== undefined) return { attempt, ...again(job, new Date(now.getTime() + delay * 1_000)) };
+  }
+  const until = job.adapter.receipts.length > 0 ? now.getTime() + receiptWindowMs : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
+  return { attempt, words: [{ word: 'unknown', at: now }], runAt: new Date(until) };
+}
+
+const again = (_: Job, nextAt: Date): { words: Word[]; runAt: Date } => ({ words: [{ word: 'retry', at: nextAt, nextAt }], runAt: nextAt });
+
+/** The channel's own list of waits, or longer if the provider asks for it; plus up to a fifth, so that a crowd does not return as one. */
+export function nextAttempt(channel: Pick<AnyChannel, 'retry'>, number: number, now: Date, { random }: Pick<Timing, 'random'>, retryAfterSeconds = 0): Date | undefined {
+  const delay = channel.retry.delaysSeconds[number - 1];
+  return delay === undefined ? undefined : new Date(now.getTime() + Math.max(delay, retryAfterSeconds) * 1_000 * (1 + 0.2 * random()));
+}
+
+function closed({ message }: Job, number: number, result: ClosedAttempt['result'], fault?: Fault, retryAt?: Date): ClosedAttempt {
+  return { messageId: message.id, number, result, fault: fault?.kind ?? null, providerCode: fault?.providerCode ?? null, providerMessage: fault?.providerMessage?.slice(0, 1_000) ?? null, providerId: null, retryAt: retryAt ?? null };
+}
+
+/** Anything but a DeliveryError is a bug of ours or of a plugin; the lease must not be burnt on it for ever. */
+const faultOf = (error: unknown): Fault => (error instanceof DeliveryError ? error.fault : { kind: 'response_unexpected', providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+
+const outboundOf = ({ message }: Job, content: Content): Outbound => ({ reference: toWire('message', message.id), to: message.recipient, address: message.address, content, ...(message.language ? { language: message.language } : {}) });
+
+function contextOf({ connection, adapter, message }: Job, signal: AbortSignal): SendContext<unknown> {
+  const reference = toWire('message', message.id);
+  // Another adapter than the connection's own (the sandbox) must not open the connection's client.
+  const context = adapter === connection.adapter ? connection.checkContext(signal) : { credentials: connection.credentials, client: undefined, http: connection.http, signal, fault: (response: HttpResponse) => classify(adapter, response) };
+  return { ...context, idempotencyKey: reference, callbackUrl: connection.callbackUrl(reference) };
+}

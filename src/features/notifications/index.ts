@@ -1,0 +1,50 @@
+/**
+ * Notifications: the pipeline, one room a file.
+ *
+ *     routes → accept (plan → policy → store) → due row … dispatch (claim → render → deliver → record)
+ *                                                              receipts (status) ← inbound
+ */
+import { type AcceptDeps, createAccept } from './accept.ts';
+import { createDispatcher, type Dispatcher, type DispatchDeps } from './dispatch.ts';
+import { createPlanner, type PlanDeps } from './plan.ts';
+import { createQueries, type Queries, type QueryDeps } from './queries.ts';
+import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
+import { createRender } from './render.ts';
+import { createVerbs, type Verbs } from './service.ts';
+
+export type { DispatchTiming } from './dispatch.ts';
+export type { Detail, Overview, Queries, Summary } from './queries.ts';
+export type { NewReceipt, Receipts } from './receipts.ts';
+export { notificationRoutes } from './routes.ts';
+export type { SendBody } from './schema.ts';
+export { STATUSES } from './schema.ts';
+export { SEND_ROUTE, type Verbs } from './service.ts';
+export type { Origin } from './types.ts';
+export { reasonOf } from './view.ts';
+
+export interface Notifications extends Queries, Verbs {
+  readonly receipts: Receipts;
+  /** A worker of this process; start it at most once. */
+  readonly dispatcher: Dispatcher;
+  /** Resolves when nothing is being committed. */
+  idle(): Promise<void>;
+}
+
+export type NotificationsDeps = Omit<AcceptDeps, 'plan'> & PlanDeps & Omit<QueryDeps, 'render'> & Omit<DispatchDeps, 'render'> & ReceiptDeps;
+
+export function createNotifications(deps: NotificationsDeps): Notifications {
+  const render = createRender(deps);
+  const plan = createPlanner(deps);
+  const accept = createAccept({ ...deps, plan });
+  const queries = createQueries({ ...deps, render });
+  return {
+    ...queries,
+    ...createVerbs({ ...deps, accept, plan, render, queries }),
+    receipts: createReceipts(deps),
+    dispatcher: createDispatcher({ ...deps, render }),
+    idle: () => accept.idle(),
+  };
+}
+
+/** As production runs them; tests shorten them. */
+export const TIMING = { leaseSeconds: 30, sweepMs: 1_000, receiptWindowMs: 72 * 3_600_000, lookupSettleMs: 30_000, random: Math.random } as const;

@@ -1,0 +1,73 @@
+/** SQL of the questions people ask: lists, counts, the last day. The tenant and the mode stand in every key. */
+import type { Sql } from '../../lib/db.ts';
+import type { Mode } from '../../lib/http.ts';
+import { firstIdAt } from '../../lib/ids.ts';
+import type { Status } from './status.ts';
+
+export interface Filter {
+  readonly tenantId: string;
+  readonly mode: Mode;
+  readonly channel?: string;
+  readonly address?: string;
+  readonly status?: string;
+  readonly templateSlug?: string;
+  readonly from?: Date;
+  readonly to?: Date;
+}
+
+function where({ tenantId, mode, channel, address, status, templateSlug, from, to }: Filter, before: string | undefined): { text: string; values: unknown[] } {
+  const values: unknown[] = [tenantId, mode];
+  const parts = ['tenant_id = $1', 'mode = $2'];
+  const and = (condition: string, value: unknown) => {
+    if (value === undefined) return;
+    values.push(value);
+    parts.push(condition.replace('?', `$${values.length}`));
+  };
+  and('channel = ?', channel);
+  and('address = ?', address);
+  and('status = ?', status);
+  and('template_slug = ?', templateSlug);
+  and('id >= ?', from && firstIdAt(from));
+  and('id < ?', to && firstIdAt(to));
+  and('id < ?', before);
+  return { text: parts.join(' and '), values };
+}
+
+/** Ids of matching messages, newest first. */
+export const findMessages = async (sql: Sql, filter: Filter, before: string | undefined, limit: number): Promise<string[]> => {
+  const { text, values } = where(filter, before);
+  return (await sql.query<{ id: string }>(`select id from messages where ${text} order by id desc limit ${limit}`, values)).map(({ id }) => id);
+};
+
+/** Messages by status among the newest `max` that match. */
+export const countMessages = (sql: Sql, filter: Filter, max: number): Promise<{ status: Status; count: number }[]> => {
+  const { text, values } = where(filter, undefined);
+  return sql.query(`select status, count(*)::int as count from (select status from messages where ${text} order by id desc limit ${max}) m group by status`, values);
+};
+
+export interface DayRow {
+  readonly channel: string;
+  readonly hour: Date;
+  readonly status: Status;
+  readonly failureCode: string | null;
+  readonly count: number;
+}
+
+/** The last 24 hours, at most the newest `max` messages. */
+export const lastDay = (sql: Sql, tenantId: string, mode: Mode, since: Date, max: number): Promise<DayRow[]> =>
+  sql.query(
+    `select channel, date_trunc('hour', created_at, 'UTC') as hour, status, failure_code as "failureCode", count(*)::int as count
+     from (select channel, created_at, status, failure_code from messages where tenant_id = $1 and mode = $2 and id >= $3 order by id desc limit $4) m
+     group by 1, 2, 3, 4`,
+    [tenantId, mode, firstIdAt(since), max],
+  );
+
+/** What waits, and for how long past its time. As the writer: due rows carry no policy. */
+export const queueAge = async (sql: Sql, tenantId: string): Promise<{ waiting: number; oldestSeconds: number }> => {
+  const [row] = await sql.query<{ waiting: number; oldest: number | null }>(
+    `select count(*)::int as waiting, extract(epoch from clock_now() - min(run_at))::int as oldest
+     from (select run_at from due where tenant_id = $1 and owner is null and run_at <= clock_now() limit 100000) d`,
+    [tenantId],
+  );
+  return { waiting: row?.waiting ?? 0, oldestSeconds: Math.max(0, row?.oldest ?? 0) };
+};

@@ -1,0 +1,145 @@
+/** The verbs of notifications: send, validate, cancel, retry, and what the channels can do. */
+import { DeliveryError, type Registry } from '../../channel-kit/index.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Db } from '../../lib/db.ts';
+import { ApiError } from '../../lib/errors.ts';
+import type { Principal, Reply } from '../../lib/http.ts';
+import type { Connections } from '../connections/index.ts';
+import type { Events } from '../events/index.ts';
+import { hashOf, type Idempotency } from '../idempotency/index.ts';
+import type { Templates } from '../templates/index.ts';
+import type { Accept } from './accept.ts';
+import type { Planner } from './plan.ts';
+import { judge } from './policy.ts';
+import { type Detail, messagesOf, type Queries } from './queries.ts';
+import { applyWords } from './record.ts';
+import type { Render } from './render.ts';
+import type { SendBody } from './schema.ts';
+import { withdrawDue } from './store.ts';
+import type { Message, Origin, SendCommand } from './types.ts';
+
+export const SEND_ROUTE = 'POST /api/v1/notifications/send';
+
+export interface Finding {
+  readonly code: string;
+  readonly message: string;
+  readonly param?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export interface Verbs {
+  /** One answer per body, in order; a refusal is an ApiError in its place. */
+  send(origin: Origin, commands: readonly SendCommand[]): Promise<readonly (Reply | ApiError)[]>;
+  /** Everything that send would object to, and what rendering would find. Nothing is stored. */
+  validate(origin: Origin, body: SendBody): Promise<{ valid: boolean; findings: Finding[]; channels: { channel: string; address: string; content: unknown }[] }>;
+  /** Cancels what is still queued. Throws `not_found`, `not_cancellable`. */
+  cancel(principal: Principal, notificationId: string): Promise<Detail>;
+  /** Sends a notification anew whose every message has definitely failed. Throws `not_found`, `not_retryable`. */
+  retry(origin: Origin, notificationId: string, idempotencyKey?: string): Promise<Reply>;
+  capabilities(principal: Principal): Promise<object[]>;
+}
+
+export interface VerbDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly connections: Connections;
+  readonly templates: Templates;
+  readonly events: Events;
+  readonly idempotency: Idempotency;
+  readonly accept: Accept;
+  readonly plan: Planner;
+  readonly render: Render;
+  readonly queries: Queries;
+}
+
+export function createVerbs(deps: VerbDeps): Verbs {
+  const { db, clock, registry, connections, templates, events, idempotency, accept, plan, render, queries } = deps;
+  return {
+    send: accept,
+    async validate(origin, body) {
+      const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '' }]);
+      if (!planned) throw new Error('one command, one plan');
+      const findings: Finding[] = [...judge(planned.request)];
+      const slug = body.notification.template_id;
+      const version = slug ? await templates.resolve(origin.principal.tenantId, slug) : undefined;
+      const channels: { channel: string; address: string; content: unknown }[] = [];
+      for (const message of findings.length === 0 ? planned.messages : []) {
+        const channel = registry.channel(message.channel);
+        if (!channel) continue;
+        try {
+          channels.push({ channel: message.channel, address: message.address, content: render(channel, message, message.templateVersionId ? version : undefined) });
+        } catch (error) {
+          if (!(error instanceof DeliveryError)) throw error;
+          findings.push({ code: error.fault.kind, message: `${message.channel}: ${error.message}`, param: 'notification' });
+        }
+      }
+      return { valid: findings.length === 0, findings, channels };
+    },
+    async cancel(principal, notificationId) {
+      await db.transaction(async (trx) => {
+        const messages = await messagesOf(trx, principal, notificationId);
+        // Only what no worker holds; the row lock makes a claim that comes now pass it by.
+        const withdrawn = await withdrawDue(trx, messages.filter(({ status, attempts }) => status === 'queued' || attempts === 0).map(({ id }) => id));
+        if (withdrawn.length === 0) throw new ApiError('not_cancellable');
+        await applyWords(trx, { events, idempotency }, new Map(withdrawn.map((id) => [id, [{ word: 'failed', at: clock.now(), code: 'cancelled', outcome: 'cancelled' }]])));
+      });
+      return queries.get(principal, notificationId);
+    },
+    async retry(origin, notificationId, idempotencyKey) {
+      const messages = await db.read(origin.principal.tenantId, (sql) => messagesOf(sql, origin.principal, notificationId));
+      if (!messages.every(({ status, outcome }) => status === 'failed' && outcome !== 'unknown')) throw new ApiError('not_retryable');
+      const body = bodyOf(messages);
+      const [first] = messages as readonly Message[] as readonly [Message];
+      const [answer] = await accept(origin, [{ body, idempotencyKey, requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}), retryOf: first.id.replace(/.$/, '0') }]);
+      if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
+      return answer;
+    },
+    async capabilities({ tenantId, mode }) {
+      const routes = await connections.route(tenantId, mode, registry.channels.map(({ id }) => id));
+      return registry.channels.map((channel) => ({
+        channel: channel.id,
+        label: channel.label,
+        enabled: routes.has(channel.id),
+        template_required: channel.templatePolicy.send === 'required',
+        raw_allowed: channel.templatePolicy.send === 'optional',
+        required_recipient_fields: channel.recipient.filter(({ required }) => required).map(({ name }) => name),
+        recipient_fields: channel.recipient,
+        content_fields: Object.keys(channel.content.properties),
+        content_schema: channel.content,
+        limits: { max_chars: channel.capabilities.maxChars, media: channel.capabilities.media, retries_after_seconds: channel.retry.delaysSeconds },
+        delivery_receipts: routes.get(channel.id)?.adapter.receipts ?? channel.capabilities.receipts,
+        inbound: channel.capabilities.inbound,
+        template_policy: channel.templatePolicy,
+        sandbox: channel.sandbox,
+        notes: notesOf(channel.templatePolicy.send === 'required', routes.has(channel.id)),
+      }));
+    },
+  };
+}
+
+const notesOf = (required: boolean, connected: boolean): string =>
+  [required ? 'Send template_id with its variables in data; raw text is refused.' : 'Send template_id with data, or raw fields.', ...(connected ? [] : ['Not connected: add a connection under Channels in the portal.'])].join(' ');
+
+/** The request again, from what was kept of it. */
+function bodyOf(messages: readonly Message[]): SendBody {
+  const [first] = messages as readonly [Message];
+  const raw = messages.filter(({ templateVersionId, input }) => !templateVersionId && !input.content).map(({ input: { data: _, content: __, ...fields } }) => fields);
+  const own = messages.filter(({ input }) => input.content).map(({ channel, input }) => [channel, input.content]);
+  const slug = messages.find(({ templateSlug }) => templateSlug)?.templateSlug;
+  const data = messages.find(({ input }) => input.data)?.input.data;
+  return {
+    recipient: { ...first.recipient },
+    notification: {
+      channels: messages.map(({ channel }) => channel),
+      ...(slug ? { template_id: slug } : {}),
+      ...(data ? { data } : {}),
+      ...Object.assign({}, ...raw),
+      ...(own.length > 0 ? { content: Object.fromEntries(own) } : {}),
+      ...(first.language ? { language: first.language } : {}),
+      category: first.category as 'transactional',
+      priority: (['high', 'normal', 'low'] as const)[first.lane] ?? 'normal',
+      on_unknown: first.onUnknown,
+    },
+  };
+}

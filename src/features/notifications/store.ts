@@ -1,0 +1,78 @@
+/** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
+import type { Sql } from '../../lib/db.ts';
+import { lastMessageIdOf } from '../../lib/ids.ts';
+import type { State } from './status.ts';
+import type { Message, NewMessage } from './types.ts';
+
+/** Messages and their due rows, in one statement. */
+export async function insertMessages(sql: Sql, messages: readonly NewMessage[]): Promise<void> {
+  await sql.query(
+    `with m as (
+       select * from jsonb_to_recordset($1) as m(
+         id uuid, "tenantId" uuid, mode text, channel text, address text, recipient jsonb, "connectionId" uuid,
+         "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, category text, lane smallint,
+         "onUnknown" text, "createdAt" timestamptz, "expiresAt" timestamptz, "runAt" timestamptz, "idempotencyKey" text,
+         "retryOf" uuid, "actorId" text, ip text, "requestId" text)
+     ), stored as (
+       insert into messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id,
+         template_slug, language, input, category, lane, on_unknown, created_at, expires_at, idempotency_key, retry_of,
+         actor_id, ip, request_id)
+       select id, "tenantId", mode, channel, address, recipient, "connectionId", "templateVersionId", "templateSlug",
+         language, input, category, lane, "onUnknown", "createdAt", "expiresAt", "idempotencyKey", "retryOf", "actorId",
+         ip, "requestId" from m
+     )
+     insert into due (id, tenant_id, connection_id, lane, run_at)
+     select id, "tenantId", "connectionId", lane, least("runAt", case when "runAt" = "createdAt" then clock_now() else "runAt" end) from m`,
+    [JSON.stringify(messages)],
+  );
+}
+
+const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
+  m.template_version_id as "templateVersionId", m.template_slug as "templateSlug", v.number as "templateVersion", m.language,
+  m.input, m.category, m.lane, m.on_unknown as "onUnknown", m.created_at as "createdAt", m.expires_at as "expiresAt",
+  m.idempotency_key as "idempotencyKey", m.retry_of as "retryOf", m.actor_id as "actorId", m.ip, m.request_id as "requestId",
+  m.status, m.outcome, m.failure_code as "failureCode", m.attempts, m.outcome_unknown as "outcomeUnknown",
+  m.next_attempt_at as "nextAttemptAt", m.sent_at as "sentAt", m.delivered_at as "deliveredAt", m.failed_at as "failedAt",
+  m.read_at as "readAt", m.complained_at as "complainedAt"`;
+const FROM = `messages m left join template_versions v on v.id = m.template_version_id`;
+
+export const loadMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> => sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1)`, [ids]);
+
+/** Locked in the order of their ids, so that two batches never wait for each other in a circle. */
+export const lockMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> => sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1) order by m.id for update of m`, [ids]);
+
+/** All messages of these notifications, oldest first. The tenant and the mode stand in the key. */
+export const loadNotifications = (sql: Sql, tenantId: string, mode: string, notificationIds: readonly string[]): Promise<Message[]> =>
+  sql.query(
+    `select ${MESSAGE} from unnest($3::uuid[], $4::uuid[]) as n(first, last) join ${FROM} on m.id > n.first and m.id <= n.last
+     where m.tenant_id = $1 and m.mode = $2 order by m.id`,
+    [tenantId, mode, notificationIds, notificationIds.map(lastMessageIdOf)],
+  );
+
+export async function updateStates(sql: Sql, states: readonly (State & { id: string })[]): Promise<void> {
+  if (states.length === 0) return;
+  await sql.query(
+    `update messages m set status = s.status, outcome = s.outcome, failure_code = s."failureCode", attempts = s.attempts,
+       outcome_unknown = s."outcomeUnknown", next_attempt_at = s."nextAttemptAt", sent_at = s."sentAt",
+       delivered_at = s."deliveredAt", failed_at = s."failedAt", read_at = s."readAt", complained_at = s."complainedAt"
+     from jsonb_to_recordset($1) as s(id uuid, status text, outcome text, "failureCode" text, attempts smallint,
+       "outcomeUnknown" boolean, "nextAttemptAt" timestamptz, "sentAt" timestamptz, "deliveredAt" timestamptz,
+       "failedAt" timestamptz, "readAt" timestamptz, "complainedAt" timestamptz)
+     where m.id = s.id`,
+    [JSON.stringify(states)],
+  );
+}
+
+/** Takes due rows away that no worker holds; returns the ids. */
+export const withdrawDue = async (sql: Sql, ids: readonly string[]): Promise<string[]> =>
+  (await sql.query<{ id: string }>(`delete from due where id = any($1) and owner is null returning id`, [ids])).map(({ id }) => id);
+
+/** A settled message has nothing more due; one that a worker holds is left to that worker. */
+export const scheduleDue = (sql: Sql, rows: readonly { id: string; tenantId: string; connectionId: string; lane: number; runAt: Date }[]): Promise<unknown> =>
+  sql.query(
+    `insert into due (id, tenant_id, connection_id, lane, run_at)
+     select id, "tenantId", "connectionId", lane, "runAt"
+     from jsonb_to_recordset($1) as d(id uuid, "tenantId" uuid, "connectionId" uuid, lane smallint, "runAt" timestamptz)
+     on conflict (id) do update set run_at = excluded.run_at, owner = null where due.owner is null`,
+    [JSON.stringify(rows)],
+  );

@@ -1,0 +1,85 @@
+/** The shapes that travel through the rooms. */
+import type { Content, Recipient } from '../../channel-kit/index.ts';
+import type { Mode, Principal } from '../../lib/http.ts';
+import type { RawFields, SendBody } from './schema.ts';
+import type { State } from './status.ts';
+
+/** One notification to accept. */
+export interface SendCommand {
+  readonly body: SendBody;
+  readonly idempotencyKey: string | undefined;
+  /** Of route and body; compared when the key comes again. */
+  readonly requestHash: string;
+  readonly retryOf?: string;
+}
+
+/** Where a command came from: kept with each message, which is its audit. */
+export interface Origin {
+  readonly principal: Principal;
+  readonly ip: string;
+  readonly requestId: string;
+  readonly at: Date;
+}
+
+/** What a message renders from. */
+export interface Input extends RawFields {
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly content?: Content;
+}
+
+/** The part of a message that never changes. */
+export interface NewMessage {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly mode: Mode;
+  readonly channel: string;
+  readonly address: string;
+  readonly recipient: Recipient;
+  readonly connectionId: string;
+  readonly templateVersionId: string | null;
+  readonly templateSlug: string | null;
+  readonly language: string | null;
+  readonly input: Input;
+  readonly category: string;
+  /** 0 high, 1 normal, 2 low. */
+  readonly lane: number;
+  readonly onUnknown: 'wait' | 'resend';
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  /** Not before this. */
+  readonly runAt: Date;
+  readonly idempotencyKey: string | null;
+  readonly retryOf: string | null;
+  readonly actorId: string;
+  readonly ip: string;
+  readonly requestId: string;
+}
+
+export interface Message extends Omit<NewMessage, 'runAt'>, State {
+  readonly templateVersion: number | null;
+}
+
+export type AttemptResult = 'accepted' | 'refused' | 'refused_later' | 'not_sent' | 'unknown';
+
+export interface AttemptRow {
+  readonly messageId: string;
+  readonly number: number;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly result: AttemptResult | null;
+  readonly fault: string | null;
+  readonly providerCode: string | null;
+  readonly providerMessage: string | null;
+  readonly retryAt: Date | null;
+}
+
+export interface ReceiptRow {
+  readonly messageId: string;
+  readonly receipt: string;
+  readonly fault: string | null;
+  readonly providerCode: string | null;
+  readonly providerMessage: string | null;
+  readonly at: Date;
+  readonly receivedAt: Date;
+  readonly applied: boolean;
+}

@@ -1,0 +1,102 @@
+/**
+ * The provider that stands in for every other when a test key sends. It takes what the real one would take, does what the
+ * recipient's magic address says, and remembers the finished message. Nothing leaves the machine; its receipts come back
+ * through the same signed door as anyone's.
+ */
+import { type AnyAdapter, type AnyChannel, DeliveryError, FAULTS, type Receipt, type SandboxStep, hmac, sameBytes, type ChannelEvent, type RawRequest } from '../../channel-kit/index.ts';
+import type { Db } from '../../lib/db.ts';
+import { fromWire } from '../../lib/ids.ts';
+import { acceptOutbox, countRefusal, findOutbox, openOutbox, type ReceiptStep } from './store.ts';
+
+export const SANDBOX_ADAPTER = 'sandbox';
+const SIGNATURE = 'x-sandbox-signature';
+
+/** What happens to this recipient: the channel's table, or the best it can do. */
+export function scriptOf(channel: AnyChannel, to: Readonly<Record<string, string>>): readonly SandboxStep[] {
+  const found = channel.sandbox.find((one) => Object.entries(one.to).every(([field, value]) => to[field] === value));
+  return found ? found.steps : [{ receipt: 'delivered' }];
+}
+
+export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => void): AnyAdapter {
+  const [real] = channel.adapters;
+  if (!real) throw new Error(`the channel ${channel.id} has no adapter`);
+  return {
+    id: SANDBOX_ADAPTER,
+    label: 'Sandbox',
+    credentials: real.credentials,
+    receipts: channel.capabilities.receipts,
+    dedupes: true,
+    perSecond: 5_000,
+    concurrency: 200,
+    faults: {},
+    guide: '',
+    async send(message, { callbackUrl }) {
+      const messageId = idOf(message.reference);
+      const script = scriptOf(channel, message.to);
+      const refusals = script.filter((step) => 'refuse' in step);
+      const row = await openOutbox(db, { messageId, connectionId: connectionOf(callbackUrl), channel: channel.id, address: message.address, content: message.content, providerId: `sandbox-${message.reference}` });
+      if (row.acceptedAt) return { providerId: row.providerId };
+      const refusal = refusals[row.refused];
+      if (refusal) {
+        await countRefusal(db, messageId);
+        // An answer that is lost: the provider has taken it, and only a receipt will tell.
+        if (refusal.refuse === 'outcome_unknown') await acceptOutbox(db, messageId, receiptsOf(script));
+        throw new DeliveryError(refusal.refuse, {
+          providerCode: `sandbox_${refusal.refuse}`,
+          providerMessage: `The sandbox was asked for this outcome. ${FAULTS[refusal.refuse].message}`,
+          ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
+        });
+      }
+      await acceptOutbox(db, messageId, receiptsOf(script));
+      ring();
+      return { providerId: row.providerId };
+    },
+    async lookup(message) {
+      const [row] = await findOutbox(db, [idOf(message.reference)]);
+      return row?.acceptedAt ? { providerId: row.providerId } : undefined;
+    },
+    check: async () => 'The sandbox is always ready.',
+  };
+}
+
+const receiptsOf = (script: readonly SandboxStep[]): readonly ReceiptStep[] => script.filter((step) => 'receipt' in step);
+
+function idOf(reference: string): string {
+  const id = fromWire('message', reference);
+  if (!id) throw new Error('not a message id');
+  return id;
+}
+
+function connectionOf(callbackUrl: string): string {
+  const id = fromWire('connection', new URL(callbackUrl).pathname.split('/').at(-1) ?? '');
+  if (!id) throw new Error('not a callback address');
+  return id;
+}
+
+export interface SandboxReceipt {
+  readonly key: string;
+  readonly provider_id: string;
+  /** Our own message id, echoed. */
+  readonly reference: string;
+  readonly receipt: Receipt;
+  readonly fault?: string;
+  readonly at: string;
+}
+
+/** The receipt of a channel whose real provider sends none: our own form, signed like any other. */
+export function signReceipt(receipt: SandboxReceipt, url: string, secret: Buffer, at: Date): RawRequest {
+  const body = Buffer.from(JSON.stringify(receipt));
+  return { method: 'POST', url, query: {}, headers: { 'content-type': 'application/json', [SIGNATURE]: hmac('sha256', secret, body).toString('hex') }, body, at };
+}
+
+export const verifyReceipt = ({ headers, body }: RawRequest, secret: Buffer): boolean => sameBytes(headers[SIGNATURE], hmac('sha256', secret, body).toString('hex'));
+
+/** Total: what is not a receipt of ours is ignored. */
+export function parseReceipt({ body }: RawRequest): readonly ChannelEvent[] {
+  try {
+    const { key, provider_id, reference, receipt, fault, at } = JSON.parse(body.toString('utf8')) as SandboxReceipt;
+    return [{ type: 'receipt', key, providerId: provider_id, reference, receipt, at: new Date(at), ...(fault ? { fault: { kind: fault as keyof typeof FAULTS } } : {}) }];
+  } catch {
+    return [{ type: 'ignored', reason: 'not a receipt of the sandbox' }];
+  }
+}

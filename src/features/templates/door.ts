@@ -1,0 +1,96 @@
+/**
+ * What other features may ask of templates. The pipeline resolves a name when it accepts, keeps the version's id with the
+ * message, and renders that very version later, whatever happened to the template in between.
+ */
+import type { Content, Preview } from '../../channel-kit/index.ts';
+import type { Sql } from '../../lib/db.ts';
+import type { FieldFault } from '../../lib/schema.ts';
+
+export type TemplateCategory = 'transactional' | 'marketing' | 'otp';
+export type Data = Readonly<Record<string, unknown>>;
+export type Scalar = string | number | boolean;
+
+/** What the author says about a variable. */
+export interface Declaration {
+  /** Left out of the data, it is shown as nothing. */
+  readonly optional?: boolean;
+  /** Left out of the data, it is this. */
+  readonly default?: Scalar;
+  readonly description?: string;
+  readonly example?: unknown;
+}
+export type Declarations = Readonly<Record<string, Declaration>>;
+
+/** How a value is used: printed, formatted as a number or date, only asked for by a condition, looped over, entered. */
+export type VariableKind = 'text' | 'number' | 'date' | 'flag' | 'list' | 'object';
+
+/** What the engine found in the content. */
+export interface Variable {
+  /** The key of `data`. */
+  readonly name: string;
+  /** Printed somewhere outside every condition and loop, and neither optional nor with a default. */
+  readonly required: boolean;
+  readonly kind: VariableKind;
+  readonly channels: readonly string[];
+}
+
+/** One immutable version. */
+export interface TemplateVersion {
+  readonly templateId: string;
+  readonly versionId: string;
+  readonly number: number;
+  readonly tenantId: string;
+  readonly slug: string;
+  readonly category: TemplateCategory;
+  /** Channel → language → content with `{{variables}}`, completed by the channel. Do not change. */
+  readonly content: Readonly<Record<string, Readonly<Record<string, Content>>>>;
+  readonly declared: Declarations;
+  readonly variables: readonly Variable[];
+}
+
+/** One content of a version that is about to be used. */
+export interface Use {
+  readonly channel: string;
+  /** As `pickLanguage` returned it. */
+  readonly language: string;
+}
+
+export interface DataVerdict {
+  /** Paths that would be printed and are not there: `name`, `items.0.price`. */
+  readonly missing: readonly string[];
+  /** Keys of the data that no used content and no declaration knows. */
+  readonly unexpected: readonly string[];
+  /** Values of the wrong kind: a list where a text is printed, a date that is none. Paths begin with `data.`. */
+  readonly faults: readonly FieldFault[];
+}
+
+export interface RenderedPreview extends Use {
+  readonly content: Content;
+  /** Absent when the content is too broken to draw. */
+  readonly preview?: Preview;
+  readonly faults: readonly FieldFault[];
+}
+
+export interface Templates {
+  /** The active version; at most 5 s old, at once after a change in this process. `undefined`: none of this name. */
+  resolve(tenantId: string, slug: string): Promise<TemplateVersion | undefined>;
+  /** Versions by id, also of archived templates; ids that do not exist are absent. */
+  versions(ids: readonly string[]): Promise<ReadonlyMap<string, TemplateVersion>>;
+  /**
+   * The first wanted language that has content, each tried exactly (`en-US` is `en_US`), then by its base (`en`), then as
+   * any region of that base in alphabetical order. When nothing is wanted and there is one language, that one.
+   */
+  pickLanguage(version: TemplateVersion, channel: string, wanted: readonly (string | undefined)[]): string | undefined;
+  /** `known`: keys that something else of the same request uses, such as a raw body for another channel. */
+  judgeData(version: TemplateVersion, uses: readonly Use[], data: Data, known?: readonly string[]): DataVerdict;
+  /** Throws `RenderError` when a variable is missing or wrong, or the result is too large. */
+  render(version: TemplateVersion, use: Use, data: Data): Content;
+  /** Raw mode: every `{{name}}` in the strings of a channel's own content, escaped as the channel asks. */
+  renderRaw(channel: string, content: Content, data: Data): Content;
+  /** Names that the strings of this raw content want and the data lacks, and all that they want. */
+  judgeRaw(channel: string, content: Content, data: Data): { wanted: readonly string[]; missing: readonly string[] };
+  /** The faults of rendered content against the channel's schema and its longest text. */
+  contentFaults(channel: string, content: Content): readonly FieldFault[];
+  /** Gives a new tenant the templates that ship with the product. Existing names are left alone. */
+  installStarters(trx: Sql, tenantId: string): Promise<void>;
+}

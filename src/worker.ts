@@ -1,0 +1,70 @@
+/**
+ * The working side: listens for the doorbell, looks for itself every second, and keeps the house once an hour. A ring that is
+ * lost costs a second, never a message.
+ */
+import type { Deps } from './deps.ts';
+
+export interface Working {
+  /** No new work; what is under way may finish, at most so long. */
+  stop(withinMs: number): Promise<void>;
+}
+
+const SWEEP_MS = 1_000;
+const HOUR_MS = 3_600_000;
+
+export async function startWorker({ db, idempotency, inbound, log, notifications, queues, sandbox }: Deps): Promise<Working> {
+  const applied = runner('inbound', inbound.apply);
+  const played = runner('outbox', sandbox.play);
+  const swept = runner('receipts', async () => {
+    await notifications.receipts.sweep();
+    return 0;
+  });
+  const keepHouse = runner('housekeeping', async () => {
+    await db.query('select ensure_all_partitions()');
+    await idempotency.purge();
+    return 0;
+  });
+
+  /** One run at a time; a call during a run makes it run once more; a full batch is followed by the next. */
+  function runner(name: string, work: () => Promise<number>): { (): Promise<void>; idle(): Promise<void> } {
+    let current: Promise<void> | undefined;
+    let again = false;
+    const run = async (): Promise<void> => {
+      do {
+        again = false;
+        try {
+          while ((await work()) > 0);
+        } catch (error) {
+          log.warn({ err: error, job: name }, 'a job failed; it is tried again at the next tick');
+        }
+      } while (again);
+    };
+    const start = (): Promise<void> => {
+      if (current) again = true;
+      else
+        current = run().finally(() => {
+          current = undefined;
+        });
+      return current ?? Promise.resolve();
+    };
+    return Object.assign(start, { idle: () => current ?? Promise.resolve() });
+  }
+
+  await keepHouse();
+  notifications.dispatcher.start();
+  const sweep = () => {
+    void applied();
+    void played();
+    void swept();
+  };
+  const timer = setInterval(sweep, SWEEP_MS);
+  sweep();
+  const listener = await queues.listen({ due: () => notifications.dispatcher.wake(), inbound: applied, outbox: played, housekeeping: keepHouse }, { housekeeping: HOUR_MS });
+
+  return {
+    async stop(withinMs) {
+      clearInterval(timer);
+      await Promise.all([listener.close(), notifications.dispatcher.stop(withinMs), applied.idle(), played.idle(), swept.idle(), keepHouse.idle()]);
+    },
+  };
+}
