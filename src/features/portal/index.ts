@@ -13,7 +13,7 @@ import { keyPages } from './pages-keys.ts';
 import { messagePages } from './pages-messages.ts';
 import { outboxPages } from './pages-outbox.ts';
 import { templatePages } from './pages-templates.ts';
-import type { AccountsDoor, ConnectionsDoor, NotificationsDoor, TemplatesDoor } from './ports.ts';
+import type { ConnectionsDoor, NotificationsDoor, OutboxDoor, TemplatesDoor, TenantsDoor } from './ports.ts';
 import { assetRoute, faviconRoute } from './routes.ts';
 import { createSite } from './site.ts';
 import { createView } from './view.ts';
@@ -21,10 +21,11 @@ import { createView } from './view.ts';
 export type * from './ports.ts';
 
 export interface PortalDeps {
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly connections: ConnectionsDoor;
   readonly templates: TemplatesDoor;
   readonly notifications: NotificationsDoor;
+  readonly sandbox: OutboxDoor;
   readonly registry: Registry;
   readonly vault: Vault;
   readonly config: Pick<Config, 'signUp' | 'systemSmtpUrl'>;

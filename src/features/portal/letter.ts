@@ -7,8 +7,8 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { PAGE_HEADERS } from './site.ts';
 
-export function letter(preview: Preview): Reply {
-  if (preview.kind !== 'mail' || preview.html === undefined) throw new ApiError('not_found');
+export function letter(preview: Preview | undefined): Reply {
+  if (preview?.kind !== 'mail' || preview.html === undefined) throw new ApiError('not_found');
   return {
     status: 200,
     type: 'text/html; charset=utf-8',

@@ -3,13 +3,13 @@ import type { Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route } from '../../lib/http.ts';
 import { faultsOf, lastPart } from './forms.ts';
-import type { AccountsDoor } from './ports.ts';
+import type { TenantsDoor } from './ports.ts';
 import { firstSend } from './samples.ts';
 import { ownPath, type Site, type Visit } from './site.ts';
 
 export interface AccountPagesDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly registry: Registry;
   readonly publicUrl: () => string;
   /** Who may make an account here. */
@@ -20,7 +20,7 @@ export interface AccountPagesDeps {
 
 export function accountPages({
   site,
-  accounts,
+  tenants,
   registry,
   publicUrl,
   signUp,
@@ -53,7 +53,7 @@ export function accountPages({
         if (signUp !== 'open') return signUpPage(visit);
         const { organization = '', name = '', email = '', password = '' } = visit.fields;
         try {
-          const { token, key } = await accounts.signUp({ organization, name, email, password });
+          const { token, key } = await tenants.signUp({ organization, name, email, password });
           return visit.go('/portal/welcome', undefined, [site.signedIn(token), site.handOver(token, { key })]);
         } catch (error) {
           return signUpPage(visit, faultsOf(error, lastPart('organization', 'name', 'email', 'password')));
@@ -85,7 +85,7 @@ export function accountPages({
       async (visit) => {
         const { email = '', password = '', next } = visit.fields;
         try {
-          const { token } = await accounts.signIn({ email, password, ip: visit.request.ip });
+          const { token } = await tenants.signIn({ email, password, ip: visit.request.ip });
           return visit.go(ownPath(next), undefined, [site.signedIn(token)]);
         } catch (error) {
           if (error instanceof ApiError && (error.status === 401 || error.status === 429 || error.status === 422))
@@ -96,7 +96,7 @@ export function accountPages({
       { open: true },
     ),
     site.post('/portal/logout', 'Signs out, on the server too.', async (visit) => {
-      await accounts.signOut(visit.token);
+      await tenants.signOut(visit.token);
       return visit.go('/portal/login', 'signed_out', site.signedOut());
     }),
 
@@ -111,7 +111,7 @@ export function accountPages({
       'Spends the link and signs in.',
       async (visit) => {
         try {
-          const token = await accounts.redeem(visit.fields.token ?? '');
+          const token = await tenants.redeem(visit.fields.token ?? '');
           return visit.go('/portal', undefined, [site.signedIn(token)]);
         } catch (error) {
           if (error instanceof ApiError && (error.status === 404 || error.status === 401))
@@ -124,7 +124,7 @@ export function accountPages({
 
     site.post('/portal/mode', 'Switches between test and live.', async (visit) => {
       const mode = visit.fields.mode === 'live' ? 'live' : 'sandbox';
-      await accounts.setMode(visit.token, mode);
+      await tenants.setMode(visit.token, mode);
       return visit.go(ownPath(visit.fields.next), mode === 'live' ? 'mode_live' : 'mode_test');
     }),
   ];

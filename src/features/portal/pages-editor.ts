@@ -1,11 +1,10 @@
 /** The editor: a new template, or a new version of one, with a preview that needs no script. */
 import type { Registry } from '../../channel-kit/index.ts';
-import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route } from '../../lib/http.ts';
 import { type Draft, inputOf, inputs, LANGUAGE, readDraft, readObject, sampleData } from './draft.ts';
 import { type Faults, faultsOf } from './forms.ts';
 import { partsOf } from './pages-templates.ts';
-import type { TemplatesDoor } from './ports.ts';
+import type { Drawn, TemplatesDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
 
 export interface EditorPagesDeps {
@@ -20,14 +19,31 @@ const BODY_LIMIT = 2_097_152;
 export function editorPages({ site, templates, registry }: EditorPagesDeps): readonly Route[] {
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
 
-  const draw = async (visit: Visit, draft: Draft, existing: string | undefined, faults?: Faults): Promise<Reply> => {
+  /** What is written now, drawn with the sample data; a text that is not yet a template says why. */
+  const look = (channel: string, draft: Draft, content: Record<string, unknown>): Partial<Drawn> => {
+    try {
+      return templates.previewUnsaved({
+        content: { [channel]: { [draft.language]: content } },
+        data: readObject(draft.data),
+        channel,
+        language: draft.language,
+      });
+    } catch (error) {
+      const { general, fields } = faultsOf(error, (path) => path.split('.').slice(3).join('.') || path);
+      return {
+        faults: [
+          ...(general ? [{ path: '', message: general }] : []),
+          ...Object.entries(fields).map(([path, message]) => ({ path, message })),
+        ],
+      };
+    }
+  };
+
+  const draw = (visit: Visit, draft: Draft, existing: string | undefined, faults?: Faults): Reply => {
     const channel = registry.channel(draft.channel);
     const content = draft.content[draft.channel]?.[draft.language] ?? {};
-    const data = readObject(draft.data);
-    const drawn =
-      channel && Object.keys(content).length > 0
-        ? await templates.preview(visit.principal, { channel: channel.id, language: draft.language, content, data })
-        : undefined;
+    const drawn = channel && Object.keys(content).length > 0 ? look(channel.id, draft, content) : undefined;
+    const [seen] = drawn?.channels ?? [];
     const typed = visit.fields.show || !visit.fields.channel ? undefined : visit.fields;
     const parts = partsOf(draft);
     const open = parts.some((part) => part.channel === draft.channel && part.language === draft.language);
@@ -55,10 +71,9 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         channels: registry.channels.map(({ id, label }) => ({ id, label })),
         channel: channel ? { id: channel.id, label: channel.label } : undefined,
         inputs: channel ? inputs(channel, content, typed) : [],
-        preview: drawn?.preview,
+        preview: seen?.preview,
         missing: drawn?.missing ?? [],
-        variables: drawn?.variables ?? [],
-        problems: drawn?.faults ?? [],
+        problems: [...(drawn?.faults ?? []), ...(seen?.faults ?? [])],
       },
     );
   };
@@ -79,10 +94,17 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     return { ...draft, content, channel, language };
   };
   const startingPoint = async (visit: Visit, channel: string) => {
-    const known = (await templates.list(visit.principal)).find(({ channels }) => channels.includes(channel));
-    if (!known) return undefined;
-    const versions = await templates.versions(visit.principal, known.template_id);
-    return Object.values(versions[0]?.content[channel] ?? {})[0];
+    const known = await templates.list(visit.principal, { limit: 100 });
+    const model = known.data.find(({ channels }) => Object.hasOwn(channels, channel));
+    if (!model) return undefined;
+    const { content } = await templates.getVersion(visit.principal, model.template_id, model.latest_version);
+    return Object.values(content[channel] ?? {})[0];
+  };
+
+  /** What was said about variables by the API is kept: this editor changes the words only. */
+  const declared = async (visit: Visit, id: string) => {
+    const { latest_version } = await templates.get(visit.principal, id);
+    return { variables: (await templates.getVersion(visit.principal, id, latest_version)).variables };
   };
 
   /** Save, or only look: which of the two is the name of the button that was pressed. */
@@ -92,16 +114,21 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     if (visit.fields.preview !== undefined || visit.fields.show)
       return draw(visit, draft, existing, Object.keys(read.faults).length > 0 ? { fields: read.faults } : undefined);
     if (Object.keys(read.faults).length > 0) return draw(visit, draft, existing, { fields: read.faults });
-    const { template_id, name, category, content } = draft;
+    const active = visit.fields.save === 'active';
+    const written = {
+      ...(draft.name ? { name: draft.name } : {}),
+      category: CATEGORIES.find((known) => known === draft.category) ?? 'transactional',
+      content: draft.content,
+      draft: !active,
+    };
     try {
-      let id = existing ?? template_id;
-      let version = 1;
-      if (existing) ({ version } = await templates.save(visit.principal, existing, { name, category, content }));
-      else id = (await templates.create(visit.principal, { template_id, name, category, content })).template_id;
-      if (visit.fields.save === 'active') await templates.activate(visit.principal, id, version);
+      const saved = existing
+        ? await templates.update(visit.principal, existing, { ...written, ...(await declared(visit, existing)) })
+        : await templates.create(visit.principal, { template_id: draft.template_id, ...written });
+      const version = active ? saved.version : saved.latest_version;
       return visit.go(
-        `/portal/templates/${encodeURIComponent(id)}?version=${version}`,
-        visit.fields.save === 'active' ? 'template_activated' : 'template_saved',
+        `/portal/templates/${encodeURIComponent(saved.template_id)}?version=${version}`,
+        active ? 'template_activated' : 'template_saved',
       );
     } catch (error) {
       return draw(visit, draft, existing, faultsOf(error, inputOf(draft)));
@@ -138,12 +165,9 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
       'The editor, filled with a version.',
       async (visit) => {
         const id = visit.params.template_id ?? '';
-        const [template, versions] = await Promise.all([
-          templates.get(visit.principal, id),
-          templates.versions(visit.principal, id),
-        ]);
-        const from = versions.find(({ version }) => String(version) === visit.query.version) ?? versions[0];
-        if (!from) throw new ApiError('not_found');
+        const template = await templates.get(visit.principal, id);
+        const wanted = /^[1-9]\d{0,8}$/.test(visit.query.version ?? '') ? Number(visit.query.version) : undefined;
+        const from = await templates.getVersion(visit.principal, id, wanted ?? template.version ?? template.latest_version);
         const [channel = '', language = ''] = (visit.query.part ?? '').split('/');
         const part = from.content[channel]?.[language] ? { channel, language } : partsOf(from)[0];
         return draw(
@@ -155,7 +179,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
             content: from.content,
             channel: part?.channel ?? '',
             language: part?.language ?? 'en',
-            data: sampleData(from.variables.map(({ name }) => name)),
+            data: JSON.stringify((await templates.preview(visit.principal, id, { version: from.number })).data, null, 2),
           },
           id,
         );

@@ -6,32 +6,32 @@ import { Type } from '@sinclair/typebox';
 import { type AnyChannel, FAULTS, type Registry, type SandboxStep } from '../../channel-kit/index.ts';
 import { ERRORS } from '../../lib/errors.ts';
 import { type Route, route } from '../../lib/http.ts';
-import type { AccountsDoor, TemplatesDoor } from './ports.ts';
+import type { TenantsDoor, TemplatesDoor } from './ports.ts';
 import { curl, firstSend, keyHint, rawAllowed, rawBody, rawFields, type SampleContext, send, templateBody } from './samples.ts';
 import type { Site, Visit, Work } from './site.ts';
 import { spaced } from './words.ts';
 
 export interface GuidePagesDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly templates: TemplatesDoor;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
 
-export function guidePages({ site, accounts, templates, registry, publicUrl }: GuidePagesDeps): readonly Route[] {
+export function guidePages({ site, tenants, templates, registry, publicUrl }: GuidePagesDeps): readonly Route[] {
   /** What is known of the reader: their key's beginning, and a template of theirs per channel. */
   const reader = async ({ session, principal }: Visit) => {
     if (!session) return { key: keyHint(undefined, false), named: false, template: () => undefined };
     const [keys, known] = await Promise.all([
-      accounts.keys.list(principal, { limit: 50 }),
-      templates.list(principal),
+      tenants.keys.list(principal, { limit: 50 }),
+      templates.list(principal, { limit: 100 }),
     ]);
     const masked = keys.data.find(({ status }) => status === 'active')?.masked;
     return {
       key: keyHint(masked, principal.mode === 'live'),
       named: masked !== undefined,
-      template: (channel: string) => known.find(({ channels }) => channels.includes(channel))?.template_id,
+      template: (channel: string) => known.data.find(({ channels }) => Object.hasOwn(channels, channel))?.template_id,
     };
   };
   const guide: Work = async (visit) => {

@@ -2,16 +2,17 @@
 import type { Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
 import { chart } from './chart.ts';
-import type { AccountsDoor, ConnectionsDoor, NotificationsDoor, Overview, Status } from './ports.ts';
+import type { ConnectionsDoor, NotificationsDoor, Overview, Status, TemplatesDoor, TenantsDoor } from './ports.ts';
 import { firstSend, keyHint } from './samples.ts';
 import type { Site, Visit } from './site.ts';
 import { span } from './words.ts';
 
 export interface HomePageDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly connections: ConnectionsDoor;
   readonly notifications: NotificationsDoor;
+  readonly templates: TemplatesDoor;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
@@ -20,19 +21,21 @@ const STATUSES: readonly Status[] = ['queued', 'sent', 'delivered', 'failed'];
 /** A queue that has waited this long deserves a look. Seconds. */
 const LATE = 60;
 
-export function homePage({ site, accounts, connections, notifications, registry, publicUrl }: HomePageDeps): Route {
+export function homePage(deps: HomePageDeps): Route {
+  const { site, tenants, connections, notifications, registry, publicUrl } = deps;
   const hint = async ({ principal }: Visit) => {
-    const { data } = await accounts.keys.list(principal, { limit: 50 });
+    const { data } = await tenants.keys.list(principal, { limit: 50 });
     return keyHint(data.find(({ status }) => status === 'active')?.masked, principal.mode === 'live');
   };
   return site.get('/portal', 'Home.', async (visit) => {
-    const [overview, links, key] = await Promise.all([
+    const [overview, links, key, done] = await Promise.all([
       notifications.overview(visit.principal),
-      connections.list(visit.principal, { limit: 100 }),
+      connections.list({ ...visit.principal, mode: 'live' }, { limit: 100 }),
       hint(visit),
+      progress(deps, visit),
     ]);
     const curl = firstSend(registry, { baseUrl: publicUrl(), key });
-    const steps = firstSteps(overview.first_steps, curl);
+    const steps = firstSteps({ ...done, channel_connected: links.data.length > 0 }, curl);
     const totals = STATUSES.map((status) => ({
       status,
       count: overview.by_channel.reduce((sum, row) => sum + row[status], 0),
@@ -48,8 +51,8 @@ export function homePage({ site, accounts, connections, notifications, registry,
         channels: overview.by_channel.map((row) => byChannel(registry, row)),
         failures: overview.failures,
         waiting: overview.queue.waiting,
-        oldest: overview.queue.oldest_seconds === null ? undefined : span(overview.queue.oldest_seconds),
-        late: (overview.queue.oldest_seconds ?? 0) > LATE,
+        oldest: span(overview.queue.oldest_seconds),
+        late: overview.queue.oldest_seconds > LATE,
         unwell: links.data.filter(({ health }) => health.status === 'failing'),
         steps,
         steps_done: steps.filter(({ done }) => done).length,
@@ -79,6 +82,22 @@ function byChannel(registry: Registry, row: Overview['by_channel'][number]) {
   };
 }
 
+/** What has been done so far, in either mode. A template counts once it is not as it came. */
+async function progress({ notifications, templates }: HomePageDeps, { principal }: Visit) {
+  const any = async (mode: 'live' | 'sandbox') =>
+    Object.values(await notifications.counts({ ...principal, mode }, {})).some((count) => count > 0);
+  const [test_sent, live_sent, known] = await Promise.all([
+    any('sandbox'),
+    any('live'),
+    templates.list(principal, { limit: 100 }),
+  ]);
+  const first = Math.min(...known.data.map(({ created_at }) => Date.parse(created_at)));
+  const template_created = known.data.some(
+    ({ latest_version, created_at }) => latest_version > 1 || Date.parse(created_at) - first > 5_000,
+  );
+  return { test_sent, live_sent, template_created };
+}
+
 interface Step {
   readonly done: boolean;
   readonly title: string;
@@ -88,7 +107,7 @@ interface Step {
   readonly curl?: string;
 }
 
-function firstSteps(done: Overview['first_steps'], curl: string): readonly Step[] {
+function firstSteps(done: Readonly<Record<string, boolean>>, curl: string): readonly Step[] {
   const steps: readonly Step[] = [
     {
       done: done.test_sent ?? false,

@@ -3,13 +3,13 @@ import type { Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route, Scope } from '../../lib/http.ts';
 import { type Faults, faultsOf, lastPart } from './forms.ts';
-import type { AccountsDoor } from './ports.ts';
+import type { TenantsDoor } from './ports.ts';
 import { firstSend } from './samples.ts';
 import type { Site, Visit } from './site.ts';
 
 export interface KeyPagesDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
@@ -26,8 +26,8 @@ const GRACES: readonly { readonly seconds: number; readonly label: string }[] = 
   { seconds: 86_400, label: 'works for another day' },
 ];
 
-export function keyPages({ site, accounts, registry, publicUrl }: KeyPagesDeps): readonly Route[] {
-  const { keys } = accounts;
+export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): readonly Route[] {
+  const { keys } = tenants;
 
   const list = async (visit: Visit, faults?: Faults): Promise<Reply> => {
     const cursor = visit.query.cursor;

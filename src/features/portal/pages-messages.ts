@@ -1,26 +1,24 @@
 /** Activity, and one message: did it go out, and if not, why? */
 import type { Registry } from '../../channel-kit/index.ts';
-import { ApiError } from '../../lib/errors.ts';
 import type { Route } from '../../lib/http.ts';
 import { letter } from './letter.ts';
 import type {
-  AccountsDoor,
-  Filter,
   Message,
   Notification,
-  NotificationSummary,
   NotificationsDoor,
   Seen,
   Status,
+  Summary,
   TemplatesDoor,
+  TenantsDoor,
 } from './ports.ts';
 import { curl, firstSend, keyHint } from './samples.ts';
 import type { Site, Visit } from './site.ts';
-import { took } from './words.ts';
+import { spaced, took } from './words.ts';
 
 export interface MessagePagesDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly notifications: NotificationsDoor;
   readonly templates: TemplatesDoor;
   readonly registry: Registry;
@@ -32,19 +30,13 @@ const PAGE = 50;
 const FILTERS = ['recipient', 'channel', 'status', 'template_id', 'from', 'to'] as const;
 
 export function messagePages(deps: MessagePagesDeps): readonly Route[] {
-  const { site, accounts, notifications, templates, registry, publicUrl } = deps;
+  const { site, tenants, notifications, templates, registry, publicUrl } = deps;
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
   const sample = async ({ principal }: Visit) => {
-    const { data } = await accounts.keys.list(principal, { limit: 50 });
+    const { data } = await tenants.keys.list(principal, { limit: 50 });
     const key = keyHint(data.find(({ status }) => status === 'active')?.masked, principal.mode === 'live');
     return { baseUrl: publicUrl(), key };
   };
-  const seen = (visit: Visit, messageId: string) =>
-    notifications.preview(visit.principal, messageId).catch((error: unknown) => {
-      // Text that could not be rendered is a reason to show the page, not to hide it.
-      if (error instanceof ApiError && error.status < 500) return undefined;
-      throw error;
-    });
 
   return [
     site.get(
@@ -57,7 +49,7 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
         const [page, counts, known] = await Promise.all([
           notifications.list(visit.principal, { ...filter, limit: PAGE, ...(cursor ? { cursor } : {}) }),
           notifications.counts(visit.principal, unstated),
-          templates.list(visit.principal),
+          templates.list(visit.principal, { limit: 100 }),
         ]);
         const address = (changes: Readonly<Record<string, string | undefined>>) =>
           addressOf('/portal/activity', { ...pick(visit.query), ...changes });
@@ -80,7 +72,7 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
               })),
             ],
             channels: registry.channels.map(({ id, label }) => ({ id, label })),
-            templates: known.map(({ template_id }) => template_id),
+            templates: known.data.map(({ template_id }) => template_id),
             next: page.next_cursor ? address({ cursor: page.next_cursor }) : undefined,
             first: cursor ? address({}) : undefined,
             refresh: address({ cursor }),
@@ -94,7 +86,7 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
     site.get('/portal/messages/:notification_id', 'One notification: as it was seen, and its whole story.', async (visit) => {
       const notification = await notifications.get(visit.principal, visit.params.notification_id ?? '');
       const parts = await Promise.all(
-        notification.channels.map(async (message) => part(message, await seen(visit, message.message_id), labelOf)),
+        notification.channels.map(async (message) => part(message, await notifications.preview(visit.principal, message.message_id), labelOf)),
       );
       const context = await sample(visit);
       return visit.render(
@@ -130,8 +122,10 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
       '/portal/messages/:notification_id/retry',
       'Sends a failed notification again, as a new one.',
       async (visit) => {
-        const { notification_id } = await notifications.retry(visit.principal, visit.params.notification_id ?? '');
-        return visit.go(`/portal/messages/${notification_id}`, 'retried');
+        const { principal, ip, requestId, at } = visit.request;
+        const { body } = await notifications.retry({ principal, ip, requestId, at }, visit.params.notification_id ?? '');
+        const again = body as { readonly notification_id?: string } | undefined;
+        return visit.go(`/portal/messages/${again?.notification_id ?? visit.params.notification_id}`, 'retried');
       },
       { audit: 'notification.retried' },
     ),
@@ -146,7 +140,7 @@ export function addressOf(path: string, query: Readonly<Record<string, string | 
 }
 
 /** Days are whole days, in UTC. What is not a filter's value is left out, as if not asked. */
-function filterOf(query: Visit['query']): Filter {
+function filterOf(query: Visit['query']) {
   const day = (text: string | undefined) => (text && /^\d{4}-\d{2}-\d{2}$/.test(text) ? text : undefined);
   const from = day(query.from);
   const to = day(query.to);
@@ -164,27 +158,36 @@ function filterOf(query: Visit['query']): Filter {
 export const recipientOf = (recipient: Readonly<Record<string, string>>): string =>
   Object.values(recipient)[0] ?? 'somebody';
 
-const summary = (row: NotificationSummary, labelOf: (id: string) => string) => ({
+const summary = (row: Summary, labelOf: (id: string) => string) => ({
   ...row,
-  recipient: recipientOf(row.recipient),
+  recipient: [...new Set(row.channels.map(({ address }) => address))].join(', '),
   channels: row.channels.map((message) => ({ ...message, label: labelOf(message.channel) })),
   template_id: row.channels.find(({ template_id }) => template_id)?.template_id,
-  attempts: row.channels.reduce((sum, { attempt_count = 0 }) => sum + attempt_count, 0),
+  attempts: row.channels.reduce((sum, { attempts_made }) => sum + attempts_made, 0),
   failure: row.channels.find(({ failure }) => failure)?.failure,
 });
 
-const part = (message: Message, look: Seen | undefined, labelOf: (id: string) => string) => ({
+const part = (message: Message, look: Seen, labelOf: (id: string) => string) => ({
   ...message,
   label: labelOf(message.channel),
-  preview: look?.preview,
-  content: look?.content,
-  source: look?.source,
+  preview: look.preview,
+  content: look.content,
+  unseen: look.fault,
   frame: `/portal/messages/${message.message_id}/letter`,
   attempts: message.attempts.map((attempt) => ({
     ...attempt,
+    said: spaced(attempt.outcome),
     took: attempt.duration_ms === undefined ? undefined : took(attempt.duration_ms),
   })),
+  timeline: message.timeline.map((entry) => ({ ...entry, ...mark(entry.type) })),
 });
+
+/** The shape and colour of a line of the story. */
+function mark(type: string): { readonly shape: Status } {
+  if (/failed|bounced|complained|refused|not_sent/.test(type)) return { shape: 'failed' };
+  if (/delivered|read/.test(type)) return { shape: 'delivered' };
+  return { shape: /accepted$|^retry/.test(type) && !type.startsWith('attempt') ? 'queued' : 'sent' };
+}
 
 /** The request that would send this again: by its template, else by the finished content. */
 function requestOf(notification: Notification, parts: readonly ReturnType<typeof part>[]): object {

@@ -1,24 +1,24 @@
 /** The outbox of test mode: what people would have received, and buttons that answer in their place. */
-import type { Registry } from '../../channel-kit/index.ts';
+import type { Receipt, Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Route } from '../../lib/http.ts';
 import { letter } from './letter.ts';
 import { addressOf } from './pages-messages.ts';
-import type { AccountsDoor, NotificationsDoor, OutboxItem, OutboxSummary, Played } from './ports.ts';
+import type { OutboxDoor, OutboxItem, TenantsDoor } from './ports.ts';
 import { firstSend, keyHint } from './samples.ts';
 import type { Site } from './site.ts';
 
 export interface OutboxPagesDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
-  readonly notifications: NotificationsDoor;
+  readonly tenants: TenantsDoor;
+  readonly sandbox: OutboxDoor;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
 
 const PAGE = 50;
 /** How a button says it, and what it plays. Only those are shown that the channel can report. */
-const ACTS: readonly { readonly what: Played; readonly label: string; readonly says: string }[] = [
+const ACTS: readonly { readonly what: Receipt; readonly label: string; readonly says: string }[] = [
   { what: 'delivered', label: 'Deliver', says: 'It arrived.' },
   { what: 'read', label: 'Read it', says: 'The person opened it.' },
   { what: 'bounced', label: 'Bounce', says: 'It came back.' },
@@ -27,9 +27,8 @@ const ACTS: readonly { readonly what: Played; readonly label: string; readonly s
 ];
 const VIEWS = ['html', 'text', 'headers', 'source'] as const;
 
-export function outboxPages({ site, accounts, notifications, registry, publicUrl }: OutboxPagesDeps): readonly Route[] {
+export function outboxPages({ site, tenants, sandbox, registry, publicUrl }: OutboxPagesDeps): readonly Route[] {
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
-  const { outbox } = notifications;
   return [
     site.get(
       '/portal/outbox',
@@ -39,13 +38,13 @@ export function outboxPages({ site, accounts, notifications, registry, publicUrl
           return visit.render('outbox-live', { title: 'Outbox', section: 'outbox' });
         const { channel, recipient, cursor } = visit.query;
         const [page, keys] = await Promise.all([
-          outbox.list(visit.principal, {
+          sandbox.list(visit.principal, {
             limit: PAGE,
             ...(channel ? { channel } : {}),
             ...(recipient ? { recipient } : {}),
             ...(cursor ? { cursor } : {}),
           }),
-          accounts.keys.list(visit.principal, { limit: 50 }),
+          tenants.keys.list(visit.principal, { limit: 50 }),
         ]);
         const key = keyHint(keys.data.find(({ status }) => status === 'active')?.masked, false);
         const address = (more: Readonly<Record<string, string | undefined>>) =>
@@ -72,8 +71,8 @@ export function outboxPages({ site, accounts, notifications, registry, publicUrl
       'One message as the person would have received it.',
       async (visit) => {
         if (visit.principal.mode === 'live') return visit.go('/portal/outbox', 'only_test');
-        const item = await outbox.get(visit.principal, visit.params.message_id ?? '');
-        const mail = item.preview.kind === 'mail' ? item.preview : undefined;
+        const item = await sandbox.get(visit.principal, visit.params.message_id ?? '');
+        const mail = item.preview?.kind === 'mail' ? item.preview : undefined;
         const views = mail ? VIEWS.filter((view) => view !== 'html' || mail.html !== undefined) : ['html', 'source'];
         const view = views.find((known) => known === visit.query.view) ?? views[0];
         const here = `/portal/outbox/${item.message_id}`;
@@ -103,7 +102,7 @@ export function outboxPages({ site, accounts, notifications, registry, publicUrl
       { query: ['view', 'width'] },
     ),
     site.get('/portal/outbox/:message_id/letter', 'The HTML of a message, alone in its frame.', async (visit) => {
-      const { preview } = await outbox.get(visit.principal, visit.params.message_id ?? '');
+      const { preview } = await sandbox.get(visit.principal, visit.params.message_id ?? '');
       return letter(preview);
     }),
     site.post(
@@ -113,7 +112,7 @@ export function outboxPages({ site, accounts, notifications, registry, publicUrl
         const act = ACTS.find(({ what }) => what === visit.fields.what);
         if (!act) throw new ApiError('validation_failed', 'Choose one of the answers on the page.');
         const messageId = visit.params.message_id ?? '';
-        await outbox.play(visit.principal, messageId, act.what);
+        await sandbox.react(visit.principal, messageId, act.what);
         return visit.go(`/portal/outbox/${messageId}`, 'played');
       },
       { audit: 'outbox.played' },
@@ -124,8 +123,8 @@ export function outboxPages({ site, accounts, notifications, registry, publicUrl
 const NAMES: Readonly<Record<string, string>> = { text: 'Text', headers: 'Headers', source: 'Source' };
 const HEADLINE_MAX = 90;
 
-function headline({ preview }: OutboxSummary): string {
-  const text = preview.kind === 'mail' ? preview.subject : preview.text;
+function headline({ preview }: OutboxItem): string {
+  const text = preview?.kind === 'mail' ? preview.subject : (preview?.text ?? '');
   const line = text.replace(/\s+/g, ' ').trim();
   return line.length > HEADLINE_MAX ? `${line.slice(0, HEADLINE_MAX - 1)}…` : line || '(empty)';
 }

@@ -1,32 +1,39 @@
 /** Templates: what do we say? The list, one template with its versions, the comparison of two. */
 import type { Registry } from '../../channel-kit/index.ts';
-import { ApiError } from '../../lib/errors.ts';
 import type { Route } from '../../lib/http.ts';
 import { diff } from './diff.ts';
-import { readObject, sampleData } from './draft.ts';
-import type { AccountsDoor, TemplatesDoor, TemplateVersion } from './ports.ts';
+import type { TemplatesDoor, TemplateVersion, TenantsDoor } from './ports.ts';
 import { keyHint, send, templateBody } from './samples.ts';
 import type { Site } from './site.ts';
 
 export interface TemplatePagesDeps {
   readonly site: Site;
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly templates: TemplatesDoor;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
 
-export function templatePages({ site, accounts, templates, registry, publicUrl }: TemplatePagesDeps): readonly Route[] {
+export function templatePages({ site, tenants, templates, registry, publicUrl }: TemplatePagesDeps): readonly Route[] {
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
   return [
     site.get('/portal/templates', 'Every template.', async (visit) => {
-      const rows = await templates.list(visit.principal);
+      const { cursor } = visit.query;
+      const page = await templates.list(visit.principal, { limit: 50, ...(cursor ? { cursor } : {}) });
       return visit.render(
         'templates',
         { title: 'Templates', section: 'templates' },
-        { rows: rows.map((row) => ({ ...row, labels: row.channels.map(labelOf) })) },
+        {
+          rows: page.data.map((row) => ({
+            ...row,
+            labels: Object.keys(row.channels).map(labelOf),
+            languages: [...new Set(Object.values(row.channels).flat())],
+          })),
+          next: page.next_cursor ? `/portal/templates?cursor=${encodeURIComponent(page.next_cursor)}` : undefined,
+          first: cursor ? '/portal/templates' : undefined,
+        },
       );
-    }),
+    }, { query: ['cursor'] }),
     site.get(
       '/portal/templates/:template_id',
       'One template: how it reads, and its versions.',
@@ -34,23 +41,22 @@ export function templatePages({ site, accounts, templates, registry, publicUrl }
         const id = visit.params.template_id ?? '';
         const [template, versions, keys] = await Promise.all([
           templates.get(visit.principal, id),
-          templates.versions(visit.principal, id),
-          accounts.keys.list(visit.principal, { limit: 50 }),
+          templates.listVersions(visit.principal, id, { limit: 50 }),
+          tenants.keys.list(visit.principal, { limit: 50 }),
         ]);
-        const shown =
-          versions.find(({ version }) => String(version) === visit.query.version) ??
-          versions.find(({ status }) => status === 'active') ??
-          versions[0];
-        if (!shown) throw new ApiError('not_found');
+        const shown = await templates.getVersion(
+          visit.principal,
+          id,
+          wholeNumber(visit.query.version) ?? template.version ?? template.latest_version,
+        );
         const parts = partsOf(shown);
-        const part =
-          parts.find(({ channel, language }) => `${channel}/${language}` === visit.query.part) ?? parts[0];
-        const names = shown.variables.map(({ name }) => name);
-        const data = readObject(sampleData(names));
-        const drawn = part
-          ? await templates.preview(visit.principal, { ...part, data })
-          : undefined;
-        const channel = part ? registry.channel(part.channel) : undefined;
+        const part = parts.find(({ channel, language }) => `${channel}/${language}` === visit.query.part) ?? parts[0];
+        const drawn = await templates.preview(visit.principal, id, {
+          version: shown.number,
+          ...(part ? { channel: part.channel, language: part.language } : {}),
+        });
+        const [look] = drawn.channels;
+        const channel = registry.channel(part?.channel ?? '');
         const key = keyHint(
           keys.data.find(({ status }) => status === 'active')?.masked,
           visit.principal.mode === 'live',
@@ -62,21 +68,22 @@ export function templatePages({ site, accounts, templates, registry, publicUrl }
             template,
             shown,
             part,
-            parts: parts.map(({ channel: id, language }) => ({
-              word: `${labelOf(id)}, ${language}`,
-              href: `/portal/templates/${template.template_id}?version=${shown.version}&part=${encodeURIComponent(`${id}/${language}`)}`,
-              current: id === part?.channel && language === part.language,
+            parts: parts.map((other) => ({
+              word: `${labelOf(other.channel)}, ${other.language}`,
+              href: `/portal/templates/${id}?version=${shown.number}&part=${encodeURIComponent(`${other.channel}/${other.language}`)}`,
+              current: other === part,
             })),
-            preview: drawn?.preview,
-            missing: drawn?.missing,
-            versions: versions.map((version) => ({
+            preview: look?.preview,
+            problems: look?.faults,
+            versions: versions.data.map((version) => ({
               ...version,
-              current: version.version === shown.version,
-              compare: template.active_version !== null && template.active_version !== version.version,
+              by: version.created_by?.split(':')[0] === 'key' ? 'by API' : undefined,
+              current: version.number === shown.number,
+              compare: template.version !== null && template.version !== version.number,
               back: version.status === 'archived',
             })),
             curl: channel
-              ? send({ baseUrl: publicUrl(), key }, templateBody(channel, template.template_id, data))
+              ? send({ baseUrl: publicUrl(), key }, templateBody(channel, id, drawn.data))
               : undefined,
           },
         );
@@ -90,26 +97,28 @@ export function templatePages({ site, accounts, templates, registry, publicUrl }
         const id = visit.params.template_id ?? '';
         const [template, versions] = await Promise.all([
           templates.get(visit.principal, id),
-          templates.versions(visit.principal, id),
+          templates.listVersions(visit.principal, id, { limit: 100 }),
         ]);
-        const find = (wanted: string | undefined) => versions.find(({ version }) => String(version) === wanted);
-        const to = find(visit.query.to) ?? versions[0];
-        const from = find(visit.query.from) ?? versions.find(({ version }) => version !== to?.version) ?? to;
-        if (!from || !to) throw new ApiError('not_found');
+        const to = wholeNumber(visit.query.to) ?? template.latest_version;
+        const from = wholeNumber(visit.query.from) ?? template.version ?? Math.max(1, to - 1);
+        const [before, after] = await Promise.all([
+          templates.getVersion(visit.principal, id, from),
+          templates.getVersion(visit.principal, id, to),
+        ]);
         return visit.render(
           'template-compare',
           { title: `Compare versions of ${template.name}`, section: 'templates' },
           {
             template,
-            from,
-            to,
-            versions: versions.map(({ version, status }) => ({
-              version,
+            from: before,
+            to: after,
+            versions: versions.data.map(({ number, status }) => ({
+              number,
               status,
-              is_from: version === from.version,
-              is_to: version === to.version,
+              is_from: number === from,
+              is_to: number === to,
             })),
-            parts: compare(from, to).map((part) => ({ ...part, label: labelOf(part.channel) })),
+            parts: compare(before, after).map((part) => ({ ...part, label: labelOf(part.channel) })),
           },
         );
       },
@@ -117,7 +126,7 @@ export function templatePages({ site, accounts, templates, registry, publicUrl }
     ),
     site.post('/portal/templates/:template_id/activate', 'New messages use this version.', async (visit) => {
       const id = visit.params.template_id ?? '';
-      await templates.activate(visit.principal, id, Number(visit.fields.version));
+      await templates.activate(visit.principal, id, wholeNumber(visit.fields.version) ?? 0);
       return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'template_activated');
     }),
     site.post('/portal/templates/:template_id/archive', 'Takes a template out of use.', async (visit) => {
@@ -131,6 +140,8 @@ export const partsOf = ({ content }: Pick<TemplateVersion, 'content'>) =>
   Object.entries(content).flatMap(([channel, languages]) =>
     Object.entries(languages).map(([language, part]) => ({ channel, language, content: part })),
   );
+
+const wholeNumber = (text: string | undefined) => (text && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined);
 
 /** Only what differs, each channel and language on its own. */
 function compare(from: TemplateVersion, to: TemplateVersion) {

@@ -9,11 +9,11 @@ import { ApiError } from '../../lib/errors.ts';
 import { type Principal, type Reply, type Request, type Route, route } from '../../lib/http.ts';
 import { type Faults, type Fields, fieldsOf, noFaults, valuesOf } from './forms.ts';
 import { NOTES } from './notes.ts';
-import type { AccountsDoor, Session } from './ports.ts';
+import type { TenantsDoor, Session } from './ports.ts';
 import type { View } from './view.ts';
 
 export interface SiteDeps {
-  readonly accounts: AccountsDoor;
+  readonly tenants: TenantsDoor;
   readonly view: View;
   readonly vault: Vault;
   /** Without a slash at its end; known once the port is. */
@@ -96,7 +96,7 @@ interface Known {
   readonly token: string;
 }
 
-export function createSite({ accounts, view, vault, publicUrl }: SiteDeps): Site {
+export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site {
   const known = new WeakMap<object, Known>();
   const secure = () => publicUrl().startsWith('https:');
   const cookieName = (name: string) => (secure() ? `__Host-${name}` : name === 'carillon' ? 'carillon_session' : name);
@@ -106,14 +106,14 @@ export function createSite({ accounts, view, vault, publicUrl }: SiteDeps): Site
 
   const find = async (request: Request): Promise<Known | undefined> => {
     const token = read(request, 'carillon');
-    const session = token ? await accounts.session(token) : undefined;
+    const session = token ? await tenants.session(token) : undefined;
     return token && session ? { session, token } : undefined;
   };
 
   const visitOf = (request: Request, who: Known | undefined): Visit & { readonly csrf: string } => {
     const guest = who ? undefined : (read(request, 'carillon_guest') ?? '');
     const fresh = guest === '' ? randomBytes(16).toString('base64url') : undefined;
-    const csrf = accounts.csrfToken(who?.token ?? (guest || fresh || ''));
+    const csrf = tenants.csrfToken(who?.token ?? (guest || fresh || ''));
     const query = Object.fromEntries(
       Object.entries((request.query ?? {}) as Record<string, unknown>).flatMap(([name, value]) =>
         typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()]] : [],
@@ -168,7 +168,7 @@ export function createSite({ accounts, view, vault, publicUrl }: SiteDeps): Site
     if (!sameOrigin(request, publicUrl())) throw new ApiError('csrf');
     const holder = who?.token ?? read(request, 'carillon_guest');
     const given = fieldsOf(request.body).csrf;
-    if (!holder || !given || !accounts.checkCsrf(holder, given)) throw new ApiError('csrf');
+    if (!holder || !given || !tenants.checkCsrf(holder, given)) throw new ApiError('csrf');
   };
 
   const page = (method: 'GET' | 'POST', path: string, summary: string, work: Work, options: PageOptions): Route =>

@@ -110,24 +110,24 @@ function registerHelpers(engine: typeof Handlebars, urls: ReadonlyMap<string, st
     get: (object: Readonly<Record<string, unknown>> | undefined, name: string) =>
       object && Object.hasOwn(object, name) ? object[name] : undefined,
     json: (value: unknown) => JSON.stringify(value, null, 2),
-    number: (value: number) => value.toLocaleString('en'),
+    count: (value: number) => value.toLocaleString('en'),
     plural: (count: number, one: string, many: string) => `${count.toLocaleString('en')} ${count === 1 ? one : many}`,
-    bytes,
+    size: bytes,
     encode: (value: unknown) => encodeURIComponent(String(value)),
     icon: (name: string) => safe(`<svg class="i" viewBox="0 0 16 16" aria-hidden="true">${ICONS[name] ?? ''}</svg>`),
     tick: () => safe(`<svg viewBox="0 0 12 12" aria-hidden="true">${ICONS.check}</svg>`),
     shape: (status: unknown) => safe(shape(status)),
-    status: (status: unknown, words: unknown) =>
+    st: (status: unknown, words: unknown) =>
       safe(
         `<span class="st st-${escape(String(status))}">${shape(status)}${escape(typeof words === 'string' ? words : String(status))}</span>`,
       ),
-    time: (iso: unknown, options: Handlebars.HelperOptions) =>
+    ago: (iso: unknown, options: Handlebars.HelperOptions) =>
       typeof iso === 'string' && !Number.isNaN(Date.parse(iso))
         ? safe(
             `<time datetime="${escape(iso)}" title="${escape(exact(iso))}">${escape(relative(iso, nowOf(options)))}</time>`,
           )
         : '',
-    moment: (iso: string) =>
+    clock: (iso: string) =>
       safe(`<time datetime="${escape(iso)}" title="${escape(exact(iso))}">${escape(exact(iso).slice(11, 19))}</time>`),
   });
 }
