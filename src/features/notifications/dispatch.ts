@@ -226,12 +226,13 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         again = false;
         const began = performance.now();
         const claimed = await claim();
-        if (claimed.length === 0) break;
+        // A ring that came during the look asks for another one.
+        if (claimed.length === 0) continue;
         // Five seconds before the lease ends, so that the answer can still be written down.
         const work = await prepare(claimed, began + (timing.leaseSeconds * 1_000 * 5) / 6);
         for (const [index, one] of claimed.entries()) void run(one, work[index] as () => Promise<Result>);
         again = true;
-      } while (running);
+      } while (again && running);
     } catch (error) {
       log.warn({ err: error }, 'could not look for due messages; trying again at the next tick');
     } finally {
