@@ -1,19 +1,30 @@
 import { defineConfig } from 'vitest/config';
 
-// Two projects, so that what needs no store starts none.
+// Fast first, and what needs no store starts none. Two workers suit the smallest machine this must run on.
 export default defineConfig({
   test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    slowTestThreshold: 5_000,
+    reporters: ['./test/support/reporter.ts', 'default'],
     projects: [
       {
-        test: { name: 'pure', include: ['test/{unit,channels,guard}/**/*.test.ts'] },
+        extends: true,
+        test: {
+          name: 'pure',
+          include: ['test/{unit,channels,guard}/**/*.test.ts'],
+          sequence: { groupOrder: 1 },
+        },
       },
       {
+        extends: true,
         test: {
           name: 'store',
           include: ['test/{integration,e2e,faults,regressions}/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,8 +1,8 @@
 /** A fresh database for a test file: a clone of the migrated template, dropped afterwards. A client left open fails the test. */
 import pg from 'pg';
-import { inject } from 'vitest';
 import { createDb, type Db } from '../../src/lib/db.ts';
 import { createLog } from '../../src/lib/log.ts';
+import { type BackendName, backend } from './backends.ts';
 
 export interface TestDatabase {
   readonly db: Db;
@@ -18,8 +18,8 @@ export interface TestDatabase {
 
 let counter = 0;
 
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const { adminUrl, appUrl, template } = inject('store');
+export async function createTestDatabase(on: BackendName = 'embedded'): Promise<TestDatabase> {
+  const { adminUrl, appUrl, template } = backend(on).store;
   const name = `carillon_test_${Date.now()}_${process.pid}_${counter++}`;
   const at = (base: string): string => Object.assign(new URL(base), { pathname: `/${name}` }).href;
 
