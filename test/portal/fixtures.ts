@@ -250,6 +250,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
   const { list, found } = f;
   return {
     registry,
+    routes: () => [],
     vault: createVault([{ id: 'k1', secret: Buffer.alloc(32, 7) }]),
     config: { signUp: f.signUp, systemSmtpUrl: undefined },
     publicUrl,

@@ -2,6 +2,9 @@
 import { type Route, route } from '../../lib/http.ts';
 import { openApi } from './openapi.ts';
 
+export { errorsOf } from './openapi.ts';
+export { reference, type Section } from './reference.ts';
+
 export interface DocsDeps {
   readonly routes: () => readonly Route[];
   readonly publicUrl: () => string;

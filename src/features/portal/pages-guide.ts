@@ -6,8 +6,18 @@ import { Type } from '@sinclair/typebox';
 import { type AnyChannel, FAULTS, type Registry, type SandboxStep } from '../../channel-kit/index.ts';
 import { ERRORS } from '../../lib/errors.ts';
 import { type Route, route } from '../../lib/http.ts';
-import type { TenantsDoor, TemplatesDoor } from './ports.ts';
-import { curl, firstSend, keyHint, rawAllowed, rawBody, rawFields, type SampleContext, send, templateBody } from './samples.ts';
+import type { TemplatesDoor, TenantsDoor } from './ports.ts';
+import {
+  curl,
+  firstSend,
+  keyHint,
+  rawAllowed,
+  rawBody,
+  rawFields,
+  type SampleContext,
+  send,
+  templateBody,
+} from './samples.ts';
 import type { Site, Visit, Work } from './site.ts';
 import { spaced } from './words.ts';
 
@@ -53,7 +63,12 @@ export function guidePages({ site, tenants, templates, registry, publicUrl }: Gu
         errors: Object.entries(ERRORS)
           .filter(([code]) => code !== 'csrf')
           .map(([code, { status, meaning }]) => ({ code, status, meaning })),
-        faults: Object.entries(FAULTS).map(([code, { message, fix, retryable }]) => ({ code, message, fix, retryable })),
+        faults: Object.entries(FAULTS).map(([code, { message, fix, retryable }]) => ({
+          code,
+          message,
+          fix,
+          retryable,
+        })),
       },
     );
   };
@@ -80,7 +95,10 @@ function cookbook(channel: AnyChannel, context: SampleContext, templateId: strin
       : 'Give template_id, and the template’s variables in data.',
     receipts: channel.capabilities.receipts,
     raw_sample: raw ? send(context, rawBody(channel)) : undefined,
-    template_sample: send(context, templateBody(channel, templateId ?? 'order_update', { name: 'Ada', order_id: 'ORD-1001' })),
+    template_sample: send(
+      context,
+      templateBody(channel, templateId ?? 'order_update', { name: 'Ada', order_id: 'ORD-1001' }),
+    ),
     own_template: templateId !== undefined,
     retries: channel.retry.delaysSeconds.length,
     magic: channel.sandbox.map(({ to, note, steps }) => ({
@@ -92,9 +110,7 @@ function cookbook(channel: AnyChannel, context: SampleContext, templateId: strin
 }
 
 function outcome(steps: readonly SandboxStep[]): string {
-  return steps
-    .map((step) => ('refuse' in step ? `refused: ${spaced(step.refuse)}` : step.receipt))
-    .join(', then ');
+  return steps.map((step) => ('refuse' in step ? `refused: ${spaced(step.refuse)}` : step.receipt)).join(', then ');
 }
 
 /** One request on two channels: the first two that take plain text. */

@@ -23,9 +23,7 @@ export function sampleRecipient(channel: AnyChannel): Readonly<Record<string, st
   const fine = channel.sandbox.find(({ steps }) => steps.length === 1 && steps.every(isDelivered));
   if (fine) return fine.to;
   return Object.fromEntries(
-    channel.recipient
-      .filter(({ required }) => required)
-      .map(({ name, example, label }) => [name, example ?? label]),
+    channel.recipient.filter(({ required }) => required).map(({ name, example, label }) => [name, example ?? label]),
   );
 }
 const isDelivered = (step: AnyChannel['sandbox'][number]['steps'][number]) =>
