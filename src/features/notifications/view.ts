@@ -41,6 +41,14 @@ export function reasonOf(code: string): FailureText {
   return { code, message: reason.message, fix: reason.fix, retryable: reason.retryable };
 }
 
+/** The words for one attempt: what the message may still become is not said yet. */
+const faultText = (fault: string): FailureText => {
+  const meaning = FAULTS[fault as FaultKind];
+  return meaning
+    ? { code: fault, message: meaning.message, fix: meaning.fix, retryable: meaning.retryable }
+    : reasonOf(fault);
+};
+
 /** Every reason a message can fail for. */
 export const reasons = (): readonly FailureText[] =>
   [...Object.keys(FAULTS), ...Object.keys(REASONS)]
@@ -128,7 +136,7 @@ export function attemptView(attempt: AttemptRow, showProvider: boolean) {
     started_at: attempt.startedAt.toISOString(),
     duration_ms: attempt.finishedAt ? attempt.finishedAt.getTime() - attempt.startedAt.getTime() || 0 : undefined,
     outcome: attempt.result ?? 'in_progress',
-    failure: attempt.fault ? { ...reasonOf(attempt.fault), ...(showProvider ? wordsOf(attempt) : {}) } : undefined,
+    failure: attempt.fault ? { ...faultText(attempt.fault), ...(showProvider ? wordsOf(attempt) : {}) } : undefined,
     retry_at: time(attempt.retryAt),
   });
 }
@@ -170,7 +178,7 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
       text: `Attempt ${attempt.number} began`,
     });
     if (!attempt.result || !attempt.finishedAt) continue;
-    const reason = attempt.fault ? reasonOf(attempt.fault) : undefined;
+    const reason = attempt.fault ? faultText(attempt.fault) : undefined;
     entries.push({
       at: attempt.finishedAt.toISOString(),
       type: `attempt_${attempt.result}`,
