@@ -107,11 +107,11 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     return { variables: (await templates.getVersion(visit.principal, id, latest_version)).variables };
   };
 
-  /** Save, or only look: which of the two is the name of the button that was pressed. */
+  /** Only the buttons that say so save; anything else, the Enter key included, draws the page again. */
   const take = async (visit: Visit, existing: string | undefined): Promise<Reply> => {
     const read = readDraft(visit.fields, (id) => registry.channel(id));
     const draft = await turn(visit, read.draft);
-    if (visit.fields.preview !== undefined || visit.fields.show)
+    if (!visit.fields.save)
       return draw(visit, draft, existing, Object.keys(read.faults).length > 0 ? { fields: read.faults } : undefined);
     if (Object.keys(read.faults).length > 0) return draw(visit, draft, existing, { fields: read.faults });
     const active = visit.fields.save === 'active';
