@@ -47,6 +47,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     const typed = visit.fields.show || !visit.fields.channel ? undefined : visit.fields;
     const parts = partsOf(draft);
     const open = parts.some((part) => part.channel === draft.channel && part.language === draft.language);
+    const drawnInputs = channel ? inputs(channel, content, typed) : [];
     return visit.render(
       'template-edit',
       {
@@ -70,7 +71,9 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         })),
         channels: registry.channels.map(({ id, label }) => ({ id, label })),
         channel: channel ? { id: channel.id, label: channel.label } : undefined,
-        inputs: channel ? inputs(channel, content, typed) : [],
+        inputs: drawnInputs,
+        more: drawnInputs.flatMap(({ aside, label }) => (aside ? [label] : [])).join(', '),
+        more_open: drawnInputs.some(({ aside, name }) => aside && faults?.fields[name]),
         preview: seen?.preview,
         missing: drawn?.missing ?? [],
         problems: [...(drawn?.faults ?? []), ...(seen?.faults ?? [])],
