@@ -11,7 +11,7 @@ import { ApiError } from './errors.ts';
 const addFormats = addFormatsModule as unknown as (ajv: Ajv2020) => void;
 
 /** Keywords of ours that annotate and never judge. */
-export const ANNOTATIONS = ['x-literal', 'x-escape', 'x-secret'];
+export const ANNOTATIONS = ['x-literal', 'x-secret'];
 
 function create(coerceTypes: boolean): Ajv2020 {
   const ajv = new Ajv2020({

@@ -222,7 +222,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
     pumping = true;
     try {
-      do {
+      for (again = true; again && running; ) {
         again = false;
         const began = performance.now();
         const claimed = await claim();
@@ -232,7 +232,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         const work = await prepare(claimed, began + (timing.leaseSeconds * 1_000 * 5) / 6);
         for (const [index, one] of claimed.entries()) void run(one, work[index] as () => Promise<Result>);
         again = true;
-      } while (again && running);
+      }
     } catch (error) {
       log.warn({ err: error }, 'could not look for due messages; trying again at the next tick');
     } finally {

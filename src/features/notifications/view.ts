@@ -41,6 +41,12 @@ export function reasonOf(code: string): FailureText {
   return { code, message: reason.message, fix: reason.fix, retryable: reason.retryable };
 }
 
+/** Every reason a message can fail for. */
+export const reasons = (): readonly FailureText[] =>
+  [...Object.keys(FAULTS), ...Object.keys(REASONS)]
+    .filter((code, index, all) => all.indexOf(code) === index)
+    .map(reasonOf);
+
 const time = (at: Date | null): string | undefined => at?.toISOString();
 const present = <T extends object>(fields: T): T =>
   Object.fromEntries(
