@@ -13,7 +13,12 @@ const REASONS: Readonly<Record<string, string>> = {
   'src/lib/http.ts': 'how a request becomes an answer, from the socket to the refusal',
 };
 /** Tables of cases may be long: nobody reads them in one go. */
-const TABLES: Readonly<Record<string, string>> = {};
+const TABLES: Readonly<Record<string, string>> = {
+  'test/integration/connections.test.ts': 'the routes of connections, outcome by outcome',
+  'test/integration/templates.test.ts': 'the routes of templates, outcome by outcome',
+  'test/portal/fixtures.ts': 'a stand-in for each service the pages ask',
+  'test/unit/templates/engine.test.ts': 'what the engine accepts and refuses, case by case',
+};
 
 const files = [...sources(/^(src|channels|migrations|test)\/.*\.(ts|js|css)$/)].map(([path, text]) => ({
   path,

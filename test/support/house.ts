@@ -4,9 +4,21 @@ import { codeOnly, type Import, importsOf, places, type Sources, stringsOf } fro
 const TOP = new Set(['main', 'cli', 'doctor', 'terminal', 'plugins']);
 const COMPOSITION = new Set(['deps', 'app', 'worker']);
 
-type Room =
-  | { readonly kind: 'top' | 'composition' | 'lib' | 'kit' | 'migrations' | 'list' | 'channels' | 'unknown' }
-  | { readonly kind: 'feature' | 'channel'; readonly name: string };
+interface Room {
+  readonly kind:
+    | 'top'
+    | 'composition'
+    | 'lib'
+    | 'kit'
+    | 'migrations'
+    | 'list'
+    | 'channels'
+    | 'unknown'
+    | 'feature'
+    | 'channel';
+  /** Of the feature or the channel. */
+  readonly name?: string;
+}
 
 function roomOf(path: string): Room {
   const [first = '', second = '', third] = path.split('/');
@@ -46,7 +58,7 @@ function judge({ from, to, reExport }: Import, features: readonly string[]): str
         return a.kind === 'channels' || a.name === b.name ? undefined : no('a channel does not know another');
       return no('channels see channel-kit alone');
     case 'feature':
-      return judgeFeature(a.name, b, from, to, reExport, features, no);
+      return judgeFeature(a.name ?? '', b, from, to, reExport, features, no);
     case 'composition':
       if (b.kind === 'channels' || b.kind === 'channel')
         return from === 'src/deps.ts' && to === 'channels/index.ts' ? undefined : no('only deps.ts knows the channels');
@@ -75,7 +87,7 @@ function judgeFeature(
   if (b.name === name)
     return reExport && isDoor(from) && /store\.ts$/.test(to) ? no('a store is not shown at the door') : undefined;
   if (!isDoor(to)) return no('a feature is entered through its index.ts');
-  const [mine, theirs] = [features.indexOf(name), features.indexOf(b.name)];
+  const [mine, theirs] = [features.indexOf(name), features.indexOf(b.name ?? '')];
   if (mine < 0) return no(`${name} is not in the list of features`);
   return theirs >= 0 && theirs < mine ? undefined : no(`${b.name} does not come before ${name} in the list of features`);
 }

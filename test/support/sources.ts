@@ -76,11 +76,18 @@ const TOKEN = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])
 
 /** Comments become spaces; lines stay where they are. */
 export const withoutComments = (text: string): string =>
-  text.replace(TOKEN, (token) => (token.startsWith('/') ? token.replace(/[^\n]/g, ' ') : token));
+  text.replace(TOKEN, (token) => (token.startsWith('/') ? blank(token) : token));
 
-/** Comments and the insides of plain strings become spaces. Templates stay: they hold code. */
+/** Comments and texts become spaces; what stands in `${…}` is code and stays. */
 export const codeOnly = (text: string): string =>
-  withoutComments(text).replace(/'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, (token) => `'${' '.repeat(token.length - 2)}'`);
+  text.replace(TOKEN, (token) => {
+    if (token.startsWith('/')) return blank(token);
+    if (!token.startsWith('`')) return `'${' '.repeat(token.length - 2)}'`;
+    const parts = token.slice(1, -1).split(/(\$\{[^}]*\})/);
+    return `\`${parts.map((part) => (part.startsWith('${') ? part : blank(part))).join('')}\``;
+  });
+
+const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
 
 /** `path:line` of every match. */
 export function places(path: string, text: string, pattern: RegExp): readonly string[] {
