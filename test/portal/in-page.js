@@ -17,6 +17,8 @@
       (element) =>
         element.checkVisibility({ visibilityProperty: true }) &&
         element.tabIndex >= 0 &&
+        // The arrow keys move within a group of radio buttons; Tab stops at the chosen one.
+        !(element.type === 'radio' && !element.checked) &&
         !element.closest('details:not([open]) > :not(summary)'),
     ).length;
   },

@@ -34,10 +34,16 @@ export interface Section {
   readonly operations: readonly Operation[];
 }
 
-/** Every route that the OpenAPI document describes, by tag, in the order of the house. */
+/** What a reader comes for stands first; the rest follows in the order of the house. */
+const FIRST = ['Notifications', 'Templates', 'Channels', 'Connections', 'Keys'];
+
+/** Every route that the OpenAPI document describes, by tag. */
 export function reference(routes: readonly Route[]): readonly Section[] {
   const shown = routes.filter(({ hidden }) => !hidden);
-  return [...new Set(shown.map(({ tag }) => tag))].map((tag) => ({
+  const tags = [
+    ...new Set([...FIRST.filter((tag) => shown.some((route) => route.tag === tag)), ...shown.map(({ tag }) => tag)]),
+  ];
+  return tags.map((tag) => ({
     tag,
     operations: shown.filter((route) => route.tag === tag).map(operation),
   }));

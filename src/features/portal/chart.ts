@@ -13,30 +13,28 @@ export interface Bar {
   readonly title: string;
   /** Hour of the day, on every sixth bar. */
   readonly label?: string;
-  readonly middle: number;
 }
 
 export interface Chart {
   readonly width: number;
   readonly height: number;
-  readonly base: number;
+  /** Where an empty hour has its line. */
+  readonly floor: number;
   readonly bars: readonly Bar[];
   readonly peak: number;
   readonly summary: string;
 }
 
 const WIDTH = 720;
-const PLOT = 110;
-const TOP = 14;
+const PLOT = 96;
 
 export function chart(hours: Overview['by_hour']): Chart {
   const totals = hours.map((hour) => hour.delivered + hour.failed + hour.other);
   const peak = Math.max(0, ...totals);
   const step = WIDTH / Math.max(1, hours.length);
   const width = round(Math.min(step * 0.72, 40));
-  const base = TOP + PLOT;
   const bars = hours.map((hour, index): Bar => {
-    let y = base;
+    let y = PLOT;
     const parts = (['delivered', 'other', 'failed'] as const).flatMap((kind) => {
       if (hour[kind] === 0) return [];
       // A single failure among thousands must still be seen.
@@ -48,7 +46,6 @@ export function chart(hours: Overview['by_hour']): Chart {
     const clock = `${String(at.getUTCHours()).padStart(2, '0')}:00`;
     return {
       x: round(index * step + (step - width) / 2),
-      middle: round(index * step + step / 2),
       width,
       parts,
       title: `${clock} UTC: ${hour.delivered} delivered, ${hour.other} under way, ${hour.failed} failed`,
@@ -58,8 +55,8 @@ export function chart(hours: Overview['by_hour']): Chart {
   const sum = (kind: 'delivered' | 'other' | 'failed') => hours.reduce((total, hour) => total + hour[kind], 0);
   return {
     width: WIDTH,
-    height: base + 20,
-    base,
+    height: PLOT,
+    floor: PLOT - 1,
     bars,
     peak,
     summary: `Last 24 hours by hour: ${sum('delivered')} delivered, ${sum('other')} under way, ${sum('failed')} failed; ${peak} in the busiest hour.`,

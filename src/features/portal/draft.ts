@@ -32,6 +32,8 @@ export interface Input {
   readonly kind: 'line' | 'text' | 'code' | 'json' | 'choice';
   readonly rows: number;
   readonly optional: boolean;
+  /** Seldom used and empty: folded away. */
+  readonly aside: boolean;
   readonly value: string;
   readonly options: readonly { readonly option: string; readonly chosen: boolean }[];
   readonly help: string | undefined;
@@ -57,8 +59,9 @@ export function inputs(
       name: `${PREFIX}${name}`,
       label: label(name),
       kind,
-      rows: kind === 'json' ? Math.min(18, Math.max(4, value.split('\n').length)) : kind === 'code' ? 12 : 6,
+      rows: kind === 'json' ? Math.min(18, Math.max(4, value.split('\n').length)) : kind === 'code' ? 10 : 6,
       optional: !required.includes(name),
+      aside: !required.includes(name) && value === '' && (kind === 'line' || kind === 'json'),
       value,
       options: (property.enum ?? []).map((option) => ({ option, chosen: option === value })),
       help: property.description?.replaceAll('`', ''),

@@ -47,6 +47,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     const typed = visit.fields.show || !visit.fields.channel ? undefined : visit.fields;
     const parts = partsOf(draft);
     const open = parts.some((part) => part.channel === draft.channel && part.language === draft.language);
+    const drawnInputs = channel ? inputs(channel, content, typed) : [];
     return visit.render(
       'template-edit',
       {
@@ -70,7 +71,9 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         })),
         channels: registry.channels.map(({ id, label }) => ({ id, label })),
         channel: channel ? { id: channel.id, label: channel.label } : undefined,
-        inputs: channel ? inputs(channel, content, typed) : [],
+        inputs: drawnInputs,
+        more: drawnInputs.flatMap(({ aside, label }) => (aside ? [label] : [])).join(', '),
+        more_open: drawnInputs.some(({ aside, name }) => aside && faults?.fields[name]),
         preview: seen?.preview,
         missing: drawn?.missing ?? [],
         problems: [...(drawn?.faults ?? []), ...(seen?.faults ?? [])],
@@ -106,11 +109,11 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     return { variables: (await templates.getVersion(visit.principal, id, latest_version)).variables };
   };
 
-  /** Save, or only look: which of the two is the name of the button that was pressed. */
+  /** Only the buttons that say so save; anything else, the Enter key included, draws the page again. */
   const take = async (visit: Visit, existing: string | undefined): Promise<Reply> => {
     const read = readDraft(visit.fields, (id) => registry.channel(id));
     const draft = await turn(visit, read.draft);
-    if (visit.fields.preview !== undefined || visit.fields.show)
+    if (!visit.fields.save)
       return draw(visit, draft, existing, Object.keys(read.faults).length > 0 ? { fields: read.faults } : undefined);
     if (Object.keys(read.faults).length > 0) return draw(visit, draft, existing, { fields: read.faults });
     const active = visit.fields.save === 'active';

@@ -90,7 +90,7 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
         const notification = await notifications.get(visit.principal, visit.params.notification_id ?? '');
         const parts = await Promise.all(
           notification.channels.map(async (message) =>
-            part(message, await notifications.preview(visit.principal, message.message_id), labelOf),
+            part(message, await notifications.preview(visit.principal, message.message_id), labelOf, visit.request.at),
           ),
         );
         const context = await sample(visit);
@@ -176,7 +176,7 @@ const summary = (row: Summary, labelOf: (id: string) => string) => ({
   failure: row.channels.find(({ failure }) => failure)?.failure,
 });
 
-const part = (message: Message, look: Seen, labelOf: (id: string) => string) => ({
+const part = (message: Message, look: Seen, labelOf: (id: string) => string, now: Date) => ({
   ...message,
   label: labelOf(message.channel),
   preview: look.preview,
@@ -186,16 +186,18 @@ const part = (message: Message, look: Seen, labelOf: (id: string) => string) => 
   attempts: message.attempts.map((attempt) => ({
     ...attempt,
     said: spaced(attempt.outcome),
+    // What is past has become an attempt of its own.
+    retry_at: attempt.retry_at && Date.parse(attempt.retry_at) > now.getTime() ? attempt.retry_at : undefined,
     took: attempt.duration_ms === undefined ? undefined : took(attempt.duration_ms),
   })),
   timeline: message.timeline.map((entry) => ({ ...entry, ...mark(entry.type) })),
 });
 
 /** The shape and colour of a line of the story. */
-function mark(type: string): { readonly shape: Status } {
-  if (/failed|bounced|complained|refused|not_sent/.test(type)) return { shape: 'failed' };
-  if (/delivered|read/.test(type)) return { shape: 'delivered' };
-  return { shape: /accepted$|^retry/.test(type) && !type.startsWith('attempt') ? 'queued' : 'sent' };
+function mark(type: string): { readonly mark: Status } {
+  if (/failed|bounced|complained|refused|not_sent/.test(type)) return { mark: 'failed' };
+  if (/delivered|read/.test(type)) return { mark: 'delivered' };
+  return { mark: /accepted$|^retry/.test(type) && !type.startsWith('attempt') ? 'queued' : 'sent' };
 }
 
 /** The request that would send this again: by its template, else by the finished content. */

@@ -92,7 +92,7 @@ if (editor && pane) {
     try {
       const answer = await fetch(editor.dataset.preview, {
         method: 'POST',
-        body: new URLSearchParams(new FormData(editor)),
+        body: new URLSearchParams([...new FormData(editor), ['preview', '1']]),
         signal: running.signal,
       });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
