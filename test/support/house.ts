@@ -89,7 +89,9 @@ function judgeFeature(
   if (!isDoor(to)) return no('a feature is entered through its index.ts');
   const [mine, theirs] = [features.indexOf(name), features.indexOf(b.name ?? '')];
   if (mine < 0) return no(`${name} is not in the list of features`);
-  return theirs >= 0 && theirs < mine ? undefined : no(`${b.name} does not come before ${name} in the list of features`);
+  return theirs >= 0 && theirs < mine
+    ? undefined
+    : no(`${b.name} does not come before ${name} in the list of features`);
 }
 
 /** Every import that breaks the law. */
