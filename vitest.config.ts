@@ -1,9 +1,32 @@
 import { defineConfig } from 'vitest/config';
 
+// Fast first, and what needs no store starts none. Two workers suit the smallest machine this must run on.
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    slowTestThreshold: 5_000,
+    reporters: ['./test/support/reporter.ts', 'default'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'pure',
+          include: ['test/{unit,channels,guard,portal}/**/*.test.ts'],
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'store',
+          include: ['test/{integration,e2e,faults,regressions}/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -21,8 +21,10 @@ export const up = (knex: Knex): Promise<void> =>
     template_id uuid not null references templates,
     number int not null,
     status text not null check (status in ('draft', 'active', 'archived')),
-    -- channel -> language -> content, and what the engine found in it when it was saved
+    -- channel -> language -> content: as the author wrote it, and as the channels completed it
+    written jsonb not null,
     content jsonb not null,
+    -- what the author declared, and what the engine found in the content
     variables jsonb not null,
     created_by text,
     created_at timestamptz not null default clock_now(),

@@ -9,7 +9,12 @@ import { type Connections, createConnections } from './features/connections/inde
 import { createEvents } from './features/events/index.ts';
 import { createIdempotency, type Idempotency } from './features/idempotency/index.ts';
 import { createInbound, type Inbound } from './features/inbound/index.ts';
-import { createNotifications, type DispatchTiming, type Notifications, TIMING } from './features/notifications/index.ts';
+import {
+  createNotifications,
+  type DispatchTiming,
+  type Notifications,
+  TIMING,
+} from './features/notifications/index.ts';
 import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
 import { createTemplates, type Templates } from './features/templates/index.ts';
 import { createTenants, type Tenants } from './features/tenants/index.ts';
@@ -57,7 +62,14 @@ export interface DepsOptions {
   readonly timing?: Partial<DispatchTiming>;
 }
 
-export async function createDeps({ config, databaseUrl, log, publicUrl, plugins = [], timing }: DepsOptions): Promise<Deps> {
+export async function createDeps({
+  config,
+  databaseUrl,
+  log,
+  publicUrl,
+  plugins = [],
+  timing,
+}: DepsOptions): Promise<Deps> {
   const clock = systemClock;
   const db = createDb({ url: databaseUrl, log });
   const vault = createVault(config.encryptionKeys);
@@ -85,7 +97,20 @@ export async function createDeps({ config, databaseUrl, log, publicUrl, plugins 
     // The sandbox's receipts come in by the providers' door, which stands further on in the house.
     post: async (adapterId, connectionId, request) => void (await inbound.receive(adapterId, connectionId, request)),
   });
-  const notifications = createNotifications({ db, clock, log, registry, tenants, connections, templates, events, idempotency, doorbell, adapterOf: sandbox.adapterOf, timing: { ...TIMING, ...timing } });
+  const notifications = createNotifications({
+    db,
+    clock,
+    log,
+    registry,
+    tenants,
+    connections,
+    templates,
+    events,
+    idempotency,
+    doorbell,
+    adapterOf: sandbox.adapterOf,
+    timing: { ...TIMING, ...timing },
+  });
   const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
 
   return {

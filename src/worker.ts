@@ -12,7 +12,15 @@ export interface Working {
 const SWEEP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
-export async function startWorker({ db, idempotency, inbound, log, notifications, queues, sandbox }: Deps): Promise<Working> {
+export async function startWorker({
+  db,
+  idempotency,
+  inbound,
+  log,
+  notifications,
+  queues,
+  sandbox,
+}: Deps): Promise<Working> {
   const applied = runner('inbound', inbound.apply);
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', async () => {
@@ -59,12 +67,22 @@ export async function startWorker({ db, idempotency, inbound, log, notifications
   };
   const timer = setInterval(sweep, SWEEP_MS);
   sweep();
-  const listener = await queues.listen({ due: () => notifications.dispatcher.wake(), inbound: applied, outbox: played, housekeeping: keepHouse }, { housekeeping: HOUR_MS });
+  const listener = await queues.listen(
+    { due: () => notifications.dispatcher.wake(), inbound: applied, outbox: played, housekeeping: keepHouse },
+    { housekeeping: HOUR_MS },
+  );
 
   return {
     async stop(withinMs) {
       clearInterval(timer);
-      await Promise.all([listener.close(), notifications.dispatcher.stop(withinMs), applied.idle(), played.idle(), swept.idle(), keepHouse.idle()]);
+      await Promise.all([
+        listener.close(),
+        notifications.dispatcher.stop(withinMs),
+        applied.idle(),
+        played.idle(),
+        swept.idle(),
+        keepHouse.idle(),
+      ]);
     },
   };
 }

@@ -143,7 +143,7 @@ const PROVIDER_TEXT_MAX = 1_000;
 
 /**
  * The only classifier: the provider's own code first, the HTTP status as fallback.
- * 408, 425 and 5xx mean "not taken, try later"; a success status that led here could not be read, so its outcome is unknown.
+ * 408, 425 and 5xx mean "not taken, try later", except a gateway's own 502 and 504; a success status that led here could not be read, so its outcome is unknown.
  * With the connection's credentials given, its secrets are blotted out of the provider's words.
  */
 export function classify(
@@ -158,7 +158,7 @@ export function classify(
     ...retryAfter(response),
   };
   const known = providerCode === undefined ? undefined : adapter.faults[providerCode];
-  return new DeliveryError(known ?? byStatus(response.status), details);
+  return new DeliveryError(known ?? byStatus(response.status, providerCode !== undefined), details);
 }
 
 /** Text that a provider wrote, without the secrets it may have repeated. */
@@ -176,8 +176,10 @@ export function redact(text: string, adapter: Pick<Adapter, 'credentials'>, cred
 /** Shorter secrets would blot out ordinary words. */
 const SECRET_MIN = 4;
 
-function byStatus(status: number): FaultKind {
+function byStatus(status: number, spoken: boolean): FaultKind {
   if (status >= 200 && status < 300) return 'outcome_unknown';
+  // A gateway that lost its upstream cannot know whether the request arrived; the provider's own words could.
+  if ((status === 502 || status === 504) && !spoken) return 'outcome_unknown';
   if (status === 401 || status === 403) return 'credentials_invalid';
   if (status === 429) return 'rate_limited';
   if (status === 408 || status === 425 || status >= 500) return 'provider_unavailable';

@@ -97,7 +97,7 @@ const FORMS = {
     max: 2_048,
   },
   host: {
-    pattern: '^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\\]?)$',
+    pattern: '^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|([0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15})$',
     means: 'a host name or an IP address, without scheme, port or path',
     max: 255,
   },

@@ -1,4 +1,6 @@
 /** All that the author of an adapter may import. */
+
+export { conformanceFaults } from './conformance.ts';
 export type * from './contract.ts';
 export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';
 export { AddressError, ContentError, classify, DeliveryError, FAULTS, redact } from './faults.ts';

@@ -2,4 +2,17 @@
  * The features in order: each may import only those before it, through their index. Mounting order is the same order.
  * Surfaces, at the end, are imported by nobody.
  */
-export const FEATURES = ['events', 'audit', 'idempotency', 'tenants', 'connections', 'templates', 'sandbox', 'notifications', 'inbound', 'health', 'docs', 'portal'] as const;
+export const FEATURES = [
+  'events',
+  'audit',
+  'idempotency',
+  'tenants',
+  'connections',
+  'templates',
+  'sandbox',
+  'notifications',
+  'inbound',
+  'health',
+  'docs',
+  'portal',
+] as const;

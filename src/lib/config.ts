@@ -256,7 +256,7 @@ export const publicUrlOf = (config: Config, port: number): string =>
 
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
-function parseKeys(text: string): readonly EncryptionKey[] | undefined {
+export function parseKeys(text: string): readonly EncryptionKey[] | undefined {
   const keys = text.split(',').map((item) => {
     const [, id, base64] = /^\s*([\w-]{1,32}):([A-Za-z0-9+/_-]{43}=?)\s*$/.exec(item) ?? [];
     return id && base64 ? { id, secret: Buffer.from(base64, 'base64') } : undefined;
@@ -270,3 +270,8 @@ export const projectRoot: string = (() => {
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
 })();
+
+/** Settings of a `.env` file in the working folder; what the environment says already stands. */
+export function loadEnvFile(): void {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+}

@@ -116,13 +116,3 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   };
 }
 const COLLISIONS = new Set(['40001', '40P01']);
-
-/** Whole-store faults, as opposed to a row that cannot be stored. */
-export function isOutage(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code ?? '';
-  return (
-    /^(08|53|57)/.test(code) ||
-    ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'].includes(code) ||
-    (error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message))
-  );
-}

@@ -290,19 +290,17 @@ export const errorBody = (error: ApiError, requestId: string, baseUrl: string): 
 /** PostgreSQL error classes (SQLSTATE) that have an answer of their own; anything else stays a bug. */
 export function fromStore(error: unknown): ApiError | undefined {
   const state = (error as { code?: unknown } | null)?.code;
-  if (typeof state !== 'string') return undefined;
   if (state === '22P05' || state === '22021')
     return new ApiError('validation_failed', 'A text holds a character that cannot be stored (U+0000). Remove it.', {
       cause: error,
     });
-  if (
-    state.startsWith('40') ||
-    state.startsWith('53') ||
-    state.startsWith('57') ||
-    state.startsWith('08') ||
-    NO_SERVER.has(state)
-  )
-    return new ApiError('unavailable', undefined, { retryAfterSeconds: 2, cause: error });
-  return undefined;
+  return isOutage(error) ? new ApiError('unavailable', undefined, { retryAfterSeconds: 2, cause: error }) : undefined;
+}
+
+/** The store as a whole is at fault, as opposed to one row: out of reach, out of room, shutting down, or in collision. */
+export function isOutage(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === 'string') return /^(08|40|53|57)/.test(code) || NO_SERVER.has(code);
+  return error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
 }
 const NO_SERVER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN']);

@@ -11,17 +11,21 @@ import { ApiError } from './errors.ts';
 const addFormats = addFormatsModule as unknown as (ajv: Ajv2020) => void;
 
 /** Keywords of ours that annotate and never judge. */
-export const ANNOTATIONS = ['x-literal', 'x-escape', 'x-secret'];
+export const ANNOTATIONS = ['x-literal', 'x-secret'];
 
 function create(coerceTypes: boolean): Ajv2020 {
   const ajv = new Ajv2020({
     strict: true,
     strictTypes: false,
     strictTuples: false,
+    // A branch of a union may require a field that is defined beside the union.
+    strictRequired: false,
     allErrors: true,
     coerceTypes,
     useDefaults: coerceTypes,
     discriminator: true,
+    // A fault is explained with the description of the schema it broke.
+    verbose: true,
   });
   addFormats(ajv);
   for (const keyword of ANNOTATIONS) ajv.addKeyword(keyword);

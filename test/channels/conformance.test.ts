@@ -221,7 +221,7 @@ describe.each(overHttp)('what %s says of an answer', (_, { channel, adapter }) =
     ['429 with Retry-After', behave.tooMany(7), { kind: 'rate_limited', retryAfterSeconds: 7 }],
     ['500', behave.unavailable(500), { kind: 'provider_unavailable' }],
     ['503', behave.unavailable(503), { kind: 'provider_unavailable' }],
-    ['an HTML 502', behave.html502(), { kind: 'provider_unavailable' }],
+    ["a gateway's own 502", behave.html502(), { kind: 'outcome_unknown' }],
     ['401', behave.answer(401, '{}'), { kind: 'credentials_invalid' }],
     ['403 in HTML', behave.answer(403, '<html>', 'text/html'), { kind: 'credentials_invalid' }],
     ['a redirect', behave.answer(302, ''), { kind: 'response_unexpected' }],

@@ -66,8 +66,7 @@ export function createPool(deps: PoolDeps): Pool {
   const { db, registry, clock, log, seal, publicUrl, retireMs = 30_000 } = deps;
   const entries = new Map<string, Entry>();
   const retired = new Set<Lazy>();
-  const http = adaptFetch(deps.fetch);
-  const net = adaptDial(deps.egress);
+  const outside = { http: adaptFetch(deps.fetch), net: adaptDial(deps.egress) };
 
   function retire(client: Lazy | undefined): void {
     if (!client) return;
@@ -84,6 +83,7 @@ export function createPool(deps: PoolDeps): Pool {
     const secrets = found && seal.unseal(row);
     if (!found || !secrets) return { row, connection: undefined, client: undefined, seenAt };
     const { channel, adapter } = found;
+    const { http, net } = row.mode === 'sandbox' ? NOWHERE : outside;
     const credentials = withDefaults(adapter.credentials, { ...row.settings, ...secrets });
     const client = lazyClient(adapter, credentials, net, (error) =>
       log.warn({ err: error, connection: toWire('connection', row.id) }, 'a client did not close'),
@@ -105,7 +105,7 @@ export function createPool(deps: PoolDeps): Pool {
         client: client.get(),
         http,
         signal,
-        fault: (response) => classify(adapter, response),
+        fault: (response) => classify(adapter, response, credentials),
       }),
     };
     return { row, connection, client, seenAt };
@@ -184,6 +184,15 @@ function lazyClient(adapter: AnyAdapter, credentials: Credentials, net: Net, onE
     },
   };
 }
+
+/** A sandbox connection has no way out of the process, whoever holds it. */
+const refuse = async (): Promise<never> => {
+  throw new DeliveryError('provider_unavailable', {
+    providerCode: 'SANDBOX',
+    providerMessage: 'nothing leaves the sandbox',
+  });
+};
+const NOWHERE: { readonly http: HttpClient; readonly net: Net } = { http: refuse, net: { dial: refuse } };
 
 /** Nothing left: try later. Something may have: nobody knows. */
 const adaptFetch =

@@ -6,10 +6,25 @@ import type { Route } from '../../lib/http.ts';
 /** What any route of a kind may answer, beside its own codes. */
 const ALWAYS: readonly ErrorCode[] = ['internal_error', 'unavailable'];
 const WITH_KEY: readonly ErrorCode[] = ['unauthorized', 'conflicting_credentials', 'insufficient_scope'];
-const WITH_BODY: readonly ErrorCode[] = ['malformed_json', 'too_deep', 'too_many_properties', 'body_too_large', 'unsupported_media_type', 'unsupported_content_encoding', 'validation_failed'];
+const WITH_BODY: readonly ErrorCode[] = [
+  'malformed_json',
+  'too_deep',
+  'too_many_properties',
+  'body_too_large',
+  'unsupported_media_type',
+  'unsupported_content_encoding',
+  'validation_failed',
+];
 
 export const errorsOf = (route: Route): readonly ErrorCode[] => [
-  ...new Set([...route.errors, ...ALWAYS, ...(route.auth === 'key' || route.auth === 'admin' ? WITH_KEY : []), ...(route.body ? WITH_BODY : []), ...(route.query ? (['validation_failed'] as const) : []), ...(route.params ? (['not_found'] as const) : [])]),
+  ...new Set([
+    ...route.errors,
+    ...ALWAYS,
+    ...(route.auth === 'key' || route.auth === 'admin' ? WITH_KEY : []),
+    ...(route.body ? WITH_BODY : []),
+    ...(route.query ? (['validation_failed'] as const) : []),
+    ...(route.params ? (['not_found'] as const) : []),
+  ]),
 ];
 
 export function openApi(routes: readonly Route[], baseUrl: string): object {
@@ -21,12 +36,19 @@ export function openApi(routes: readonly Route[], baseUrl: string): object {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Carillon', version: 'v1', description: 'One API for every channel. Errors carry a code to branch on and a message with the fix.' },
+    info: {
+      title: 'Carillon',
+      version: 'v1',
+      description: 'One API for every channel. Errors carry a code to branch on and a message with the fix.',
+    },
     servers: [{ url: baseUrl }],
     tags: [...new Set(routes.filter(({ hidden }) => !hidden).map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
-      securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' }, bearer: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        bearer: { type: 'http', scheme: 'bearer' },
+      },
       schemas: { Error: ERROR_SCHEMA },
     },
   };
@@ -41,12 +63,18 @@ function operation(route: Route): object {
     ...(route.description ? { description: route.description } : {}),
     ...(route.auth === 'open' ? { security: [] } : { security: [{ apiKey: [] }, { bearer: [] }] }),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(route.body ? { requestBody: { required: true, content: { 'application/json': { schema: plain(route.body) } } } } : {}),
+    ...(route.body
+      ? { requestBody: { required: true, content: { 'application/json': { schema: plain(route.body) } } } }
+      : {}),
     responses: { ...successes(route), ...failures(errorsOf(route)) },
   };
 }
 
-const operationId = ({ method, path }: Route): string => `${method.toLowerCase()}_${path.replace(/^\/(api\/v1\/)?/, '').replace(/[/:]+/g, '_').replace(/\W/g, '_')}`;
+const operationId = ({ method, path }: Route): string =>
+  `${method.toLowerCase()}_${path
+    .replace(/^\/(api\/v1\/)?/, '')
+    .replace(/[/:]+/g, '_')
+    .replace(/\W/g, '_')}`;
 
 function parametersOf(schema: Route['params'] | undefined, where: 'path' | 'query'): object[] {
   if (!schema) return [];
@@ -62,17 +90,25 @@ function parametersOf(schema: Route['params'] | undefined, where: 'path' | 'quer
 
 function successes({ replies }: Route): Record<string, object> {
   return Object.fromEntries(
-    Object.entries(replies).map(([status, { description, schema, type }]) => [status, { description, ...(schema ? { content: { [type ?? 'application/json']: { schema: plain(schema) } } } : {}) }]),
+    Object.entries(replies).map(([status, { description, schema, type }]) => [
+      status,
+      { description, ...(schema ? { content: { [type ?? 'application/json']: { schema: plain(schema) } } } : {}) },
+    ]),
   );
 }
 
 function failures(codes: readonly ErrorCode[]): Record<string, object> {
   const byStatus = group(codes);
   return Object.fromEntries(
-    [...byStatus].sort(([a], [b]) => a - b).map(([status, those]) => [
-      String(status),
-      { description: those.map((code) => `\`${code}\`: ${ERRORS[code].meaning}`).join('\n\n'), content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
-    ]),
+    [...byStatus]
+      .sort(([a], [b]) => a - b)
+      .map(([status, those]) => [
+        String(status),
+        {
+          description: those.map((code) => `\`${code}\`: ${ERRORS[code].meaning}`).join('\n\n'),
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+        },
+      ]),
   );
 }
 
@@ -83,7 +119,8 @@ function group(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
 }
 
 /** Symbols and ids are TypeBox's and ours; a reader of the document needs neither. */
-const plain = (schema: unknown): unknown => JSON.parse(JSON.stringify(schema, (name, value) => (name === '$id' ? undefined : value)));
+const plain = (schema: unknown): unknown =>
+  JSON.parse(JSON.stringify(schema, (name, value) => (name === '$id' ? undefined : value)));
 
 const ERROR_SCHEMA = {
   type: 'object',

@@ -7,7 +7,14 @@ import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import { insertEvents } from './store.ts';
 
-export type EventType = 'message.queued' | 'message.sent' | 'message.delivered' | 'message.failed' | 'message.bounced' | 'message.read' | 'message.complained';
+export type EventType =
+  | 'message.queued'
+  | 'message.sent'
+  | 'message.delivered'
+  | 'message.failed'
+  | 'message.bounced'
+  | 'message.read'
+  | 'message.complained';
 
 export interface NewEvent {
   readonly tenantId: string;
@@ -25,6 +32,10 @@ export interface Events {
 
 export const createEvents = (): Events => ({
   async emit(trx, events) {
-    if (events.length > 0) await insertEvents(trx, events.map((event) => ({ ...event, id: newId() })));
+    if (events.length > 0)
+      await insertEvents(
+        trx,
+        events.map((event) => ({ ...event, id: newId() })),
+      );
   },
 });

@@ -18,7 +18,10 @@ export const healthRoutes = ({ db }: { readonly db: Db }): readonly Route[] => [
     ...common,
     path: '/health/ready',
     summary: 'The process can accept and deliver',
-    replies: { 200: { description: 'It can.', schema: Status }, 503: { description: 'The store cannot be reached.', schema: Status } },
+    replies: {
+      200: { description: 'It can.', schema: Status },
+      503: { description: 'The store cannot be reached.', schema: Status },
+    },
     handler: async () => {
       try {
         await db.query('select 1');

@@ -25,7 +25,9 @@ export interface Claim {
 }
 export type Stored = Claim;
 
-export type Verdict = { readonly won: true; readonly retryOf: string | undefined } | { readonly won: false; readonly stored: Stored };
+export type Verdict =
+  | { readonly won: true; readonly retryOf: string | undefined }
+  | { readonly won: false; readonly stored: Stored };
 
 export interface Idempotency {
   /** One verdict per claim, in order. Call it with the transaction of the effect. */
@@ -41,7 +43,12 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
     // Two requests of one batch may carry the same key: the first in line is the one that counts.
     const first = new Map<string, Claim>();
     for (const claim of claims) if (!first.has(nameOf(claim))) first.set(nameOf(claim), claim);
-    const won = new Map((await claimKeys(trx, [...first.values()], KEEP_DAYS)).map((row) => [row.notification_id, row.retry_of ?? undefined]));
+    const won = new Map(
+      (await claimKeys(trx, [...first.values()], KEEP_DAYS)).map((row) => [
+        row.notification_id,
+        row.retry_of ?? undefined,
+      ]),
+    );
     const isWinner = (claim: Claim) => won.has(claim.notificationId);
     const lost = claims.filter((claim) => !isWinner(claim));
     const stored = new Map((lost.length > 0 ? await findKeys(trx, lost) : []).map((row) => [nameOf(row), row]));
@@ -60,19 +67,26 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
   },
 });
 
-const nameOf = ({ tenantId, mode, key }: Pick<Claim, 'tenantId' | 'mode' | 'key'>): string => `${tenantId} ${mode} ${key}`;
+const nameOf = ({ tenantId, mode, key }: Pick<Claim, 'tenantId' | 'mode' | 'key'>): string =>
+  `${tenantId} ${mode} ${key}`;
 
 /**
  * The key of a request: `Idempotency-Key` (quoted or not), `idempotency_key` as a header, or as a field of the body.
  * Throws `idempotency_key_invalid`, and `idempotency_key_conflict` when two of them differ.
  */
 export function keyOf(headers: Readonly<Record<string, string>>, inBody: string | undefined): string | undefined {
-  const given = [headers['idempotency-key'], headers.idempotency_key].map(unquote).concat(inBody).filter((key) => key !== undefined);
-  for (const key of given) if (!/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key)) throw new ApiError('idempotency_key_invalid', undefined, { param: 'idempotency_key' });
+  const given = [headers['idempotency-key'], headers.idempotency_key]
+    .map(unquote)
+    .concat(inBody)
+    .filter((key) => key !== undefined);
+  for (const key of given)
+    if (!/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key))
+      throw new ApiError('idempotency_key_invalid', undefined, { param: 'idempotency_key' });
   if (new Set(given).size > 1) throw new ApiError('idempotency_key_conflict', undefined, { param: 'idempotency_key' });
   return given[0];
 }
-const unquote = (value: string | undefined): string | undefined => (value === undefined ? undefined : (/^"(.*)"$/.exec(value)?.[1] ?? value));
+const unquote = (value: string | undefined): string | undefined =>
+  value === undefined ? undefined : (/^"(.*)"$/.exec(value)?.[1] ?? value);
 
 /** The same for the same request, whatever the order of its keys. The key itself is not part of it. */
 export function hashOf(route: string, body: object): string {
@@ -81,7 +95,10 @@ export function hashOf(route: string, body: object): string {
 }
 
 /** The answer to a repeat: the first one's bytes, or a refusal when the request differs. */
-export function replay(stored: Stored, hash: string): { status: number; body: string; headers: Record<string, string> } {
+export function replay(
+  stored: Stored,
+  hash: string,
+): { status: number; body: string; headers: Record<string, string> } {
   if (stored.hash !== hash) throw new ApiError('idempotency_key_reused', undefined, { param: 'idempotency_key' });
   return { status: stored.status, body: stored.body, headers: { 'Idempotent-Replayed': 'true' } };
 }

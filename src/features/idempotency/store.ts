@@ -9,7 +9,11 @@ const RECORD = `jsonb_to_recordset($1) as i("tenantId" uuid, mode text, key text
  * Inserts the new keys and takes over the free ones; returns those that were won, each with the notification that held the
  * key before. A key that another transaction is writing is waited for.
  */
-export const claimKeys = (sql: Sql, claims: readonly Claim[], keepDays: number): Promise<{ notification_id: string; retry_of: string | null }[]> =>
+export const claimKeys = (
+  sql: Sql,
+  claims: readonly Claim[],
+  keepDays: number,
+): Promise<{ notification_id: string; retry_of: string | null }[]> =>
   sql.query(
     `with prior as (
        select old.tenant_id, old.mode, old.key, old.notification_id
@@ -29,13 +33,28 @@ export const claimKeys = (sql: Sql, claims: readonly Claim[], keepDays: number):
     [JSON.stringify(claims), keepDays],
   );
 
-export const findKeys = async (sql: Sql, keys: readonly { tenantId: string; mode: Mode; key: string }[]): Promise<Stored[]> => {
-  const rows = await sql.query<{ tenant_id: string; mode: Mode; key: string; hash: string; notification_id: string; status: number; body: string }>(
+export const findKeys = async (
+  sql: Sql,
+  keys: readonly { tenantId: string; mode: Mode; key: string }[],
+): Promise<Stored[]> => {
+  const rows = await sql.query<{
+    tenant_id: string;
+    mode: Mode;
+    key: string;
+    hash: string;
+    notification_id: string;
+    status: number;
+    body: string;
+  }>(
     `select old.tenant_id, old.mode, old.key, encode(old.request_hash, 'hex') as hash, old.notification_id, old.status, old.body
      from ${RECORD} join idempotency old on (old.tenant_id, old.mode, old.key) = (i."tenantId", i.mode, i.key)`,
     [JSON.stringify(keys)],
   );
-  return rows.map(({ tenant_id, notification_id, ...row }) => ({ ...row, tenantId: tenant_id, notificationId: notification_id }));
+  return rows.map(({ tenant_id, notification_id, ...row }) => ({
+    ...row,
+    tenantId: tenant_id,
+    notificationId: notification_id,
+  }));
 };
 
 /** Frees the keys of these notifications, unless one of their messages has not definitely failed. */

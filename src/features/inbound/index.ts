@@ -4,15 +4,15 @@
  */
 import type { AnyAdapter, ChannelEvent, RawRequest } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
-import { type Db, isOutage } from '../../lib/db.ts';
-import { ApiError } from '../../lib/errors.ts';
+import type { Db } from '../../lib/db.ts';
+import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { fromWire, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
-import { type Sandbox, SANDBOX_ADAPTER } from '../sandbox/index.ts';
+import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
 import { claimRequests, insertRequests, markApplied, type StoredRequest } from './store.ts';
 
 export { inboundRoutes } from './routes.ts';
@@ -50,11 +50,20 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
   });
 
   function doorOf(adapterId: string, connection: OpenConnection): Door | undefined {
-    if (adapterId === SANDBOX_ADAPTER && connection.mode === 'sandbox') return { handshake: () => undefined, verify: (request) => sandbox.webhook.verify(request, connection.id), parse: (request) => sandbox.webhook.parse(request) };
+    if (adapterId === SANDBOX_ADAPTER && connection.mode === 'sandbox')
+      return {
+        handshake: () => undefined,
+        verify: (request) => sandbox.webhook.verify(request, connection.id),
+        parse: (request) => sandbox.webhook.parse(request),
+      };
     const webhook: AnyAdapter['webhook'] = connection.adapter.id === adapterId ? connection.adapter.webhook : undefined;
     if (!webhook) return undefined;
     const { credentials } = connection;
-    return { handshake: (request) => webhook.handshake?.(request, credentials), verify: (request) => webhook.verify(request, credentials), parse: (request) => webhook.parse(request) };
+    return {
+      handshake: (request) => webhook.handshake?.(request, credentials),
+      verify: (request) => webhook.verify(request, credentials),
+      parse: (request) => webhook.parse(request),
+    };
   }
 
   async function open(connectionId: string): Promise<OpenConnection | undefined> {
@@ -65,10 +74,18 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
    * One callback address may serve several accounts of one app (D26): an event of another account goes to that account's
    * connection, but only if the same request proves itself with that connection's secret too.
    */
-  async function ownerOf(request: StoredRequest, connection: OpenConnection, account: string | undefined): Promise<string | undefined> {
-    if (account === undefined || connection.account === undefined || account === connection.account) return connection.id;
-    const candidates = await connections.open(await connections.byAccount(connection.adapter.id, account), { archived: true });
-    for (const candidate of candidates.values()) if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
+  async function ownerOf(
+    request: StoredRequest,
+    connection: OpenConnection,
+    account: string | undefined,
+  ): Promise<string | undefined> {
+    if (account === undefined || connection.account === undefined || account === connection.account)
+      return connection.id;
+    const candidates = await connections.open(await connections.byAccount(connection.adapter.id, account), {
+      archived: true,
+    });
+    for (const candidate of candidates.values())
+      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
     return undefined;
   }
 
@@ -111,7 +128,8 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       if (!connectionId || !door) throw new ApiError('not_found');
       const challenge = door.handshake(request);
       if (challenge === false) throw new ApiError('bad_signature');
-      if (challenge !== undefined && request.method === 'GET') return { status: 200, body: challenge, type: 'text/plain' };
+      if (challenge !== undefined && request.method === 'GET')
+        return { status: 200, body: challenge, type: 'text/plain' };
       if (!door.verify(request)) throw new ApiError('bad_signature');
       if (challenge !== undefined) return { status: 200, body: challenge, type: 'text/plain' };
       await store.add({ ...request, id: newId(), connectionId, adapter: adapterId });
@@ -124,7 +142,10 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
         if (requests.length === 0) return 0;
         const found = (await Promise.all(requests.map(receiptsOf))).flat();
         await receipts.ingest(trx, found);
-        await markApplied(trx, requests.map(({ id }) => id));
+        await markApplied(
+          trx,
+          requests.map(({ id }) => id),
+        );
         return requests.length;
       }),
   };

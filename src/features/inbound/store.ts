@@ -14,17 +14,35 @@ export const insertRequests = (sql: Sql, requests: readonly StoredRequest[]): Pr
     `insert into inbound_requests (id, connection_id, method, url, headers, body)
      select id, "connectionId", method, url, headers || jsonb_build_object(':adapter', adapter), decode(body, 'base64')
      from jsonb_to_recordset($1) as r(id uuid, "connectionId" uuid, adapter text, method text, url text, headers jsonb, body text)`,
-    [JSON.stringify(requests.map(({ query: _, at: __, ...request }) => ({ ...request, body: request.body.toString('base64') })))],
+    [
+      JSON.stringify(
+        requests.map(({ query: _, at: __, ...request }) => ({ ...request, body: request.body.toString('base64') })),
+      ),
+    ],
   );
 
 /** The next that were not applied, held until the end of the transaction. */
 export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequest[]> => {
-  const rows = await sql.query<{ id: string; connectionId: string; method: string; url: string; headers: Record<string, string>; body: Buffer; at: Date }>(
+  const rows = await sql.query<{
+    id: string;
+    connectionId: string;
+    method: string;
+    url: string;
+    headers: Record<string, string>;
+    body: Buffer;
+    at: Date;
+  }>(
     `select id, connection_id as "connectionId", method, url, headers, body, received_at as at
      from inbound_requests where applied_at is null order by id limit $1 for update skip locked`,
     [limit],
   );
-  return rows.map(({ headers: { ':adapter': adapter = '', ...headers }, ...row }) => ({ ...row, headers, adapter, query: Object.fromEntries(new URL(row.url).searchParams) }));
+  return rows.map(({ headers: { ':adapter': adapter = '', ...headers }, ...row }) => ({
+    ...row,
+    headers,
+    adapter,
+    query: Object.fromEntries(new URL(row.url).searchParams),
+  }));
 };
 
-export const markApplied = (sql: Sql, ids: readonly string[]): Promise<unknown> => sql.query(`update inbound_requests set applied_at = clock_now() where id = any($1)`, [ids]);
+export const markApplied = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
+  sql.query(`update inbound_requests set applied_at = clock_now() where id = any($1)`, [ids]);

@@ -5,8 +5,8 @@
  * events and the idempotency keys. The doorbell after it is best effort: the sweeper finds what it misses.
  */
 import { type Batcher, createBatcher } from '../../lib/batch.ts';
-import { type Db, isOutage } from '../../lib/db.ts';
-import { ApiError } from '../../lib/errors.ts';
+import type { Db } from '../../lib/db.ts';
+import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
@@ -44,7 +44,10 @@ export interface AcceptDeps {
 export function createAccept({ db, events, idempotency, doorbell, plan }: AcceptDeps): Accept {
   const committer: Batcher<Parcel, Reply | ApiError> = createBatcher({
     flush: (parcels) => persist({ db, events, idempotency }, parcels),
-    full: () => new ApiError('unavailable', 'Too much is waiting to be stored. Nothing was accepted; try again.', { retryAfterSeconds: 1 }),
+    full: () =>
+      new ApiError('unavailable', 'Too much is waiting to be stored. Nothing was accepted; try again.', {
+        retryAfterSeconds: 1,
+      }),
     isOutage,
   });
 
@@ -53,20 +56,24 @@ export function createAccept({ db, events, idempotency, doorbell, plan }: Accept
     const answers = await Promise.all(
       plans.map((planned, index) => {
         const [refusal] = judge(planned.request);
-        return refusal ? refuse(refusal) : committer.add(parcel(planned, commands[index] as SendCommand)).catch(lateKey);
+        return refusal
+          ? refuse(refusal)
+          : committer.add(parcel(planned, commands[index] as SendCommand)).catch(lateKey);
       }),
     );
-    doorbell.ring('due');
+    if (answers.some((answer) => !(answer instanceof ApiError))) doorbell.ring('due');
     return answers;
   };
   return Object.assign(accept, { idle: () => committer.idle() });
 }
 
-export const refuse = ({ code, message, param, details }: Refusal): ApiError => new ApiError(code, message, { ...(param ? { param } : {}), ...(details ? { details } : {}) });
+export const refuse = ({ code, message, param, details }: Refusal): ApiError =>
+  new ApiError(code, message, { ...(param ? { param } : {}), ...(details ? { details } : {}) });
 
 /** Another process is storing the same key and has not finished within the lock's patience. */
 function lateKey(error: unknown): ApiError {
-  if ((error as { code?: string }).code === '55P03') return new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
+  if ((error as { code?: string }).code === '55P03')
+    return new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
   throw error;
 }
 
@@ -82,11 +89,16 @@ function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHas
   return { messages, key: idempotencyKey, hash: requestHash, body };
 }
 
-async function persist({ db, events, idempotency }: Pick<AcceptDeps, 'db' | 'events' | 'idempotency'>, parcels: readonly Parcel[]): Promise<readonly (Reply | ApiError)[]> {
+async function persist(
+  { db, events, idempotency }: Pick<AcceptDeps, 'db' | 'events' | 'idempotency'>,
+  parcels: readonly Parcel[],
+): Promise<readonly (Reply | ApiError)[]> {
   return db.transaction(async (trx) => {
     const keyed = parcels.filter(({ key }) => key !== undefined);
     const verdicts = new Map(
-      keyed.length === 0 ? [] : (await idempotency.claim(trx, keyed.map(claimOf))).map((verdict, index) => [keyed[index], verdict] as const),
+      keyed.length === 0
+        ? []
+        : (await idempotency.claim(trx, keyed.map(claimOf))).map((verdict, index) => [keyed[index], verdict] as const),
     );
     const fresh: NewMessage[] = [];
     const answers = parcels.map((one): Reply | ApiError => {
@@ -104,7 +116,16 @@ async function persist({ db, events, idempotency }: Pick<AcceptDeps, 'db' | 'eve
     });
     if (fresh.length > 0) {
       await insertMessages(trx, fresh);
-      await events.emit(trx, fresh.map((message) => ({ tenantId: message.tenantId, mode: message.mode, type: 'message.queued' as const, messageId: message.id, data: newMessageView(message) })));
+      await events.emit(
+        trx,
+        fresh.map((message) => ({
+          tenantId: message.tenantId,
+          mode: message.mode,
+          type: 'message.queued' as const,
+          messageId: message.id,
+          data: newMessageView(message),
+        })),
+      );
     }
     return answers;
   });
@@ -112,5 +133,13 @@ async function persist({ db, events, idempotency }: Pick<AcceptDeps, 'db' | 'eve
 
 function claimOf({ messages, key, hash, body }: Parcel) {
   const [first] = messages as readonly [NewMessage];
-  return { tenantId: first.tenantId, mode: first.mode, key: key as string, hash, notificationId: notificationIdOf(first.id), status: 202, body };
+  return {
+    tenantId: first.tenantId,
+    mode: first.mode,
+    key: key as string,
+    hash,
+    notificationId: notificationIdOf(first.id),
+    status: 202,
+    body,
+  };
 }

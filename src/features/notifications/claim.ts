@@ -29,7 +29,16 @@ export interface Room {
  * At most `limit` messages, high priority first, one connection after the other; per connection no more than its room.
  * The recursive part visits each connection that has something waiting once, by index, however long its queue is.
  */
-export const claimDue = (sql: Sql, owner: string, { rooms, defaultRoom, limit, leaseSeconds }: { rooms: readonly Room[]; defaultRoom: number; limit: number; leaseSeconds: number }): Promise<Claimed[]> =>
+export const claimDue = (
+  sql: Sql,
+  owner: string,
+  {
+    rooms,
+    defaultRoom,
+    limit,
+    leaseSeconds,
+  }: { rooms: readonly Room[]; defaultRoom: number; limit: number; leaseSeconds: number },
+): Promise<Claimed[]> =>
   sql.query(
     `with recursive source(id) as (
        (select connection_id from due order by connection_id limit 1)
@@ -63,7 +72,11 @@ export const claimDue = (sql: Sql, owner: string, { rooms, defaultRoom, limit, l
   );
 
 /** Which of these a worker still holds, locked until the end of the transaction. */
-export const holdDue = async (sql: Sql, owner: string, held: readonly { id: string; fence: number }[]): Promise<Set<string>> => {
+export const holdDue = async (
+  sql: Sql,
+  owner: string,
+  held: readonly { id: string; fence: number }[],
+): Promise<Set<string>> => {
   const rows = await sql.query<{ id: string }>(
     `select due.id from due join jsonb_to_recordset($2) as h(id uuid, fence int) on h.id = due.id and h.fence = due.fence
      where due.owner = $1 order by due.id for update of due`,
@@ -72,13 +85,20 @@ export const holdDue = async (sql: Sql, owner: string, held: readonly { id: stri
   return new Set(rows.map(({ id }) => id));
 };
 
-export const finishDue = (sql: Sql, ids: readonly string[]): Promise<unknown> => sql.query(`delete from due where id = any($1)`, [ids]);
+export const finishDue = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
+  sql.query(`delete from due where id = any($1)`, [ids]);
 
 export const releaseDue = (sql: Sql, rows: readonly { id: string; runAt: Date }[]): Promise<unknown> =>
-  sql.query(`update due set owner = null, run_at = r."runAt" from jsonb_to_recordset($1) as r(id uuid, "runAt" timestamptz) where due.id = r.id`, [JSON.stringify(rows)]);
+  sql.query(
+    `update due set owner = null, run_at = r."runAt" from jsonb_to_recordset($1) as r(id uuid, "runAt" timestamptz) where due.id = r.id`,
+    [JSON.stringify(rows)],
+  );
 
 /** Before the first byte leaves. */
-export const openAttempts = (sql: Sql, attempts: readonly { messageId: string; number: number; tenantId: string; connectionId: string; fence: number }[]): Promise<unknown> =>
+export const openAttempts = (
+  sql: Sql,
+  attempts: readonly { messageId: string; number: number; tenantId: string; connectionId: string; fence: number }[],
+): Promise<unknown> =>
   sql.query(
     `insert into attempts (message_id, number, tenant_id, connection_id, fence, started_at)
      select "messageId", number, "tenantId", "connectionId", fence, clock_now()
@@ -109,7 +129,10 @@ export const closeAttempts = (sql: Sql, attempts: readonly ClosedAttempt[]): Pro
   );
 
 /** The provider's ids, so that receipts find their message. Repeats are the same fact. */
-export const insertRefs = (sql: Sql, refs: readonly { connectionId: string; providerId: string; messageId: string; attempt: number }[]): Promise<unknown> =>
+export const insertRefs = (
+  sql: Sql,
+  refs: readonly { connectionId: string; providerId: string; messageId: string; attempt: number }[],
+): Promise<unknown> =>
   sql.query(
     `insert into provider_refs (connection_id, provider_id, message_id, attempt)
      select "connectionId", "providerId", "messageId", attempt

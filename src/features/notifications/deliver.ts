@@ -2,7 +2,19 @@
  * One claimed message, handed to its provider, and what follows from the answer. A fault of the provider is an outcome and
  * is returned; a throw is a fault of ours, after which the lease lapses and the message is found again.
  */
-import { type Accepted, type AnyAdapter, type AnyChannel, type Content, classify, DeliveryError, type Fault, FAULTS, type HttpResponse, type Outbound, type SendContext } from '../../channel-kit/index.ts';
+import {
+  type Accepted,
+  type AnyAdapter,
+  type AnyChannel,
+  type Content,
+  classify,
+  DeliveryError,
+  FAULTS,
+  type Fault,
+  type HttpResponse,
+  type Outbound,
+  type SendContext,
+} from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { OpenConnection } from '../connections/index.ts';
@@ -44,8 +56,18 @@ export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<R
   } catch (error) {
     return { ...base, ...refused(job, faultOf(error), number, clock, timing) };
   }
-  if (performance.now() >= job.deadline) return { ...base, ...refused(job, { kind: 'provider_unavailable', providerMessage: 'the lease ended before the first byte' }, number, clock, timing) };
-  const signal = AbortSignal.timeout(Math.max(1, job.deadline - performance.now()));
+  if (performance.now() >= job.deadline)
+    return {
+      ...base,
+      ...refused(
+        job,
+        { kind: 'provider_unavailable', providerMessage: 'the lease ended before the first byte' },
+        number,
+        clock,
+        timing,
+      ),
+    };
+  const signal = AbortSignal.timeout(Math.max(1, Math.ceil(job.deadline - performance.now())));
   try {
     const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, signal));
     return { ...base, ...taken(job, accepted, number, clock) };
@@ -66,59 +88,156 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
     if (found) return { ...base, ...taken(job, found, number, clock) };
     const settledAt = (claimed.openSince ?? clock.now()).getTime() + timing.lookupSettleMs;
     if (clock.now().getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
-    return { ...base, attempt: closed(job, number, 'not_sent'), ...again(job, clock.now()) };
+    // It never left. A message that ends its process each time must end itself: it has as many tries as any other.
+    const now = clock.now();
+    if (nextAttempt(job.channel, number, now, timing))
+      return { ...base, attempt: closed(job, number, 'not_sent'), ...again(now) };
+    return {
+      ...base,
+      attempt: closed(job, number, 'not_sent'),
+      words: [{ word: 'failed', at: now, code: 'provider_unavailable' }],
+    };
   }
   return { ...base, ...unknown(job, number, clock, timing) };
 }
 
-function taken({ message, adapter }: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
+function taken(
+  { message, adapter }: Job,
+  accepted: Accepted,
+  number: number,
+  clock: Clock,
+): Pick<Result, 'attempt' | 'words'> {
   const last = adapter.deliveredOnAccept ? 'delivered' : adapter.receipts.length === 0 ? 'unreceipted' : undefined;
   return {
-    attempt: { messageId: message.id, number, result: 'accepted', fault: null, providerCode: null, providerMessage: accepted.note ?? null, providerId: accepted.providerId ?? null, retryAt: null },
+    attempt: {
+      messageId: message.id,
+      number,
+      result: 'accepted',
+      fault: null,
+      providerCode: null,
+      providerMessage: accepted.note ?? null,
+      providerId: accepted.providerId ?? null,
+      retryAt: null,
+    },
     words: [{ word: 'accepted', at: clock.now(), ...(last ? { last } : {}) }],
   };
 }
 
 /** Refused for certain: again after a while if that can help, else failed. */
-function refused(job: Job, fault: Fault, number: number, clock: Clock, timing: Timing): Pick<Result, 'attempt' | 'words' | 'runAt'> {
+function refused(
+  job: Job,
+  fault: Fault,
+  number: number,
+  clock: Clock,
+  timing: Timing,
+): Pick<Result, 'attempt' | 'words' | 'runAt'> {
   const now = clock.now();
-  const nextAt = FAULTS[fault.kind].retryable ? nextAttempt(job.channel, number, now, timing, fault.retryAfterSeconds) : undefined;
-  if (nextAt && nextAt < job.message.expiresAt) return { attempt: closed(job, number, 'refused', fault, nextAt), ...again(job, nextAt) };
+  const nextAt = FAULTS[fault.kind].retryable
+    ? nextAttempt(job.channel, number, now, timing, fault.retryAfterSeconds)
+    : undefined;
+  if (nextAt && nextAt < job.message.expiresAt)
+    return { attempt: closed(job, number, 'refused', fault, nextAt), ...again(nextAt) };
   const expired = nextAt !== undefined;
-  return { attempt: closed(job, number, 'refused', fault), words: [{ word: 'failed', at: now, code: expired ? 'expired' : fault.kind, outcome: expired ? 'expired' : 'failed' }] };
+  return {
+    attempt: closed(job, number, 'refused', fault),
+    words: [
+      { word: 'failed', at: now, code: expired ? 'expired' : fault.kind, outcome: expired ? 'expired' : 'failed' },
+    ],
+  };
 }
 
-function unknown(job: Job, number: number, clock: Clock, { receiptWindowMs }: Timing, fault?: Fault): Pick<Result, 'attempt' | 'words' | 'runAt'> {
+function unknown(
+  job: Job,
+  number: number,
+  clock: Clock,
+  { receiptWindowMs }: Timing,
+  fault?: Fault,
+): Pick<Result, 'attempt' | 'words' | 'runAt'> {
   const now = clock.now();
-  const attempt = closed(job, number, 'unknown', fault ?? { kind: 'outcome_unknown', providerMessage: 'the process ended during the call' });
+  const attempt = closed(
+    job,
+    number,
+    'unknown',
+    fault ?? { kind: 'outcome_unknown', providerMessage: 'the process ended during the call' },
+  );
   if (job.adapter.dedupes || job.message.onUnknown === 'resend') {
     const delay = job.channel.retry.delaysSeconds[number - 1];
-    if (delay !== undefined) return { attempt, ...again(job, new Date(now.getTime() + delay * 1_000)) };
+    if (delay !== undefined) return { attempt, ...again(new Date(now.getTime() + delay * 1_000)) };
   }
-  const until = job.adapter.receipts.length > 0 ? now.getTime() + receiptWindowMs : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
+  const until =
+    job.adapter.receipts.length > 0
+      ? now.getTime() + receiptWindowMs
+      : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
   return { attempt, words: [{ word: 'unknown', at: now }], runAt: new Date(until) };
 }
 
-const again = (_: Job, nextAt: Date): { words: Word[]; runAt: Date } => ({ words: [{ word: 'retry', at: nextAt, nextAt }], runAt: nextAt });
+const again = (nextAt: Date): { words: Word[]; runAt: Date } => ({
+  words: [{ word: 'retry', at: nextAt, nextAt }],
+  runAt: nextAt,
+});
 
 /** The channel's own list of waits, or longer if the provider asks for it; plus up to a fifth, so that a crowd does not return as one. */
-export function nextAttempt(channel: Pick<AnyChannel, 'retry'>, number: number, now: Date, { random }: Pick<Timing, 'random'>, retryAfterSeconds = 0): Date | undefined {
+export function nextAttempt(
+  channel: Pick<AnyChannel, 'retry'>,
+  number: number,
+  now: Date,
+  { random }: Pick<Timing, 'random'>,
+  retryAfterSeconds = 0,
+): Date | undefined {
   const delay = channel.retry.delaysSeconds[number - 1];
-  return delay === undefined ? undefined : new Date(now.getTime() + Math.max(delay, retryAfterSeconds) * 1_000 * (1 + 0.2 * random()));
+  return delay === undefined
+    ? undefined
+    : new Date(now.getTime() + Math.max(delay, retryAfterSeconds) * 1_000 * (1 + 0.2 * random()));
 }
 
-function closed({ message }: Job, number: number, result: ClosedAttempt['result'], fault?: Fault, retryAt?: Date): ClosedAttempt {
-  return { messageId: message.id, number, result, fault: fault?.kind ?? null, providerCode: fault?.providerCode ?? null, providerMessage: fault?.providerMessage?.slice(0, 1_000) ?? null, providerId: null, retryAt: retryAt ?? null };
+function closed(
+  { message }: Job,
+  number: number,
+  result: ClosedAttempt['result'],
+  fault?: Fault,
+  retryAt?: Date,
+): ClosedAttempt {
+  return {
+    messageId: message.id,
+    number,
+    result,
+    fault: fault?.kind ?? null,
+    providerCode: fault?.providerCode ?? null,
+    providerMessage: fault?.providerMessage?.slice(0, 1_000) ?? null,
+    providerId: null,
+    retryAt: retryAt ?? null,
+  };
 }
 
 /** Anything but a DeliveryError is a bug of ours or of a plugin; the lease must not be burnt on it for ever. */
-const faultOf = (error: unknown): Fault => (error instanceof DeliveryError ? error.fault : { kind: 'response_unexpected', providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+const faultOf = (error: unknown): Fault =>
+  error instanceof DeliveryError
+    ? error.fault
+    : {
+        kind: 'response_unexpected',
+        providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+      };
 
-const outboundOf = ({ message }: Job, content: Content): Outbound => ({ reference: toWire('message', message.id), to: message.recipient, address: message.address, content, ...(message.language ? { language: message.language } : {}) });
+const outboundOf = ({ message }: Job, content: Content): Outbound => ({
+  reference: toWire('message', message.id),
+  to: message.recipient,
+  address: message.address,
+  content,
+  ...(message.language ? { language: message.language } : {}),
+});
 
 function contextOf({ connection, adapter, message }: Job, signal: AbortSignal): SendContext<unknown> {
   const reference = toWire('message', message.id);
   // Another adapter than the connection's own (the sandbox) must not open the connection's client.
-  const context = adapter === connection.adapter ? connection.checkContext(signal) : { credentials: connection.credentials, client: undefined, http: connection.http, signal, fault: (response: HttpResponse) => classify(adapter, response) };
+  const context =
+    adapter === connection.adapter
+      ? connection.checkContext(signal)
+      : {
+          credentials: connection.credentials,
+          client: undefined,
+          http: connection.http,
+          signal,
+          fault: (response: HttpResponse) => classify(adapter, response),
+        };
   return { ...context, idempotencyKey: reference, callbackUrl: connection.callbackUrl(reference) };
 }

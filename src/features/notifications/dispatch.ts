@@ -4,6 +4,7 @@
  * it; it trusts neither.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AnyAdapter, Registry } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -54,6 +55,7 @@ export interface DispatchDeps {
 
 const BATCH = 200;
 const IN_FLIGHT_MAX = 1_000;
+const RECORD_AGAIN_MS = 500;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { db, registry, connections, templates, events, idempotency, render, adapterOf, log, timing } = deps;
@@ -72,41 +74,85 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   let pumping = false;
   let again = false;
   let inFlight = 0;
+  /** Something may be due that had no room at the last look. */
+  let held = false;
   let timer: NodeJS.Timeout | undefined;
   let onIdle: (() => void) | undefined;
 
   async function claim(): Promise<readonly Claimed[]> {
     const limit = Math.min(BATCH, IN_FLIGHT_MAX - inFlight);
+    const rooms = pace.rooms();
+    held = limit <= 0 || rooms.some(({ room }) => room === 0);
     if (limit <= 0) return [];
-    const claimed = await claimDue(db, owner, { rooms: pace.rooms(), defaultRoom: 1, limit, leaseSeconds: timing.leaseSeconds });
+    const claimed = await claimDue(db, owner, { rooms, defaultRoom: 1, limit, leaseSeconds: timing.leaseSeconds });
     if (claimed[0]) offsetMs = claimed[0].now.getTime() - Date.now();
     return claimed;
   }
 
   /** What each claimed row asks for, in the order of the questions: is it over, has it expired, did it crash, shall it go? */
   async function prepare(claimed: readonly Claimed[], deadline: number): Promise<readonly (() => Promise<Result>)[]> {
-    const messages = new Map((await loadMessages(db, claimed.map(({ id }) => id))).map((message) => [message.id, message]));
+    const messages = new Map(
+      (
+        await loadMessages(
+          db,
+          claimed.map(({ id }) => id),
+        )
+      ).map((message) => [message.id, message]),
+    );
     const open = await connections.open([...new Set(claimed.map(({ connectionId }) => connectionId))]);
-    const versions = await templates.versions([...new Set([...messages.values()].flatMap(({ templateVersionId }) => templateVersionId ?? []))]);
+    const versions = await templates.versions([
+      ...new Set([...messages.values()].flatMap(({ templateVersionId }) => templateVersionId ?? [])),
+    ]);
     const sending: Job[] = [];
     const work = claimed.map((one) => {
       const message = messages.get(one.id);
-      const done = (words: readonly Word[], extra: Partial<Result> = {}) => async (): Promise<Result> => ({ id: one.id, fence: one.fence, connectionId: one.connectionId, words, ...extra });
+      const done =
+        (words: readonly Word[], extra: Partial<Result> = {}) =>
+        async (): Promise<Result> => ({
+          id: one.id,
+          fence: one.fence,
+          connectionId: one.connectionId,
+          words,
+          ...extra,
+        });
       if (!message) return done([]);
-      if (!wantsAttempt(message)) return done(message.outcomeUnknown ? [{ word: 'failed', at: one.now, code: 'outcome_unknown', outcome: 'unknown' }] : [], closing(one));
+      if (!wantsAttempt(message))
+        return done(
+          message.outcomeUnknown ? [{ word: 'failed', at: one.now, code: 'outcome_unknown', outcome: 'unknown' }] : [],
+          closing(one),
+        );
       const connection = open.get(one.connectionId);
       const channel = registry.channel(message.channel);
       if (!connection || !channel) return done([{ word: 'failed', at: one.now, code: 'credentials_invalid' }]);
       const adapter = adapterOf(connection);
       pace.learn(one.connectionId, adapter);
       const version = message.templateVersionId ? versions.get(message.templateVersionId) : undefined;
-      const job: Job = { claimed: one, message, channel, adapter, connection, render: () => render(channel, message, version), attempt: one.lastNumber + 1, deadline };
+      const job: Job = {
+        claimed: one,
+        message,
+        channel,
+        adapter,
+        connection,
+        render: () => render(channel, message, version),
+        attempt: one.lastNumber + 1,
+        deadline,
+      };
       if (one.openNumber !== null) return () => settle(job, clock, timing);
-      if (message.expiresAt <= one.now) return done([{ word: 'failed', at: one.now, code: 'expired', outcome: 'expired' }]);
+      if (message.expiresAt <= one.now)
+        return done([{ word: 'failed', at: one.now, code: 'expired', outcome: 'expired' }]);
       sending.push(job);
       return () => attempt(job, clock, timing);
     });
-    await openAttempts(db, sending.map(({ message, claimed: { fence, connectionId }, attempt: number }) => ({ messageId: message.id, number, tenantId: message.tenantId, connectionId, fence })));
+    await openAttempts(
+      db,
+      sending.map(({ message, claimed: { fence, connectionId }, attempt: number }) => ({
+        messageId: message.id,
+        number,
+        tenantId: message.tenantId,
+        connectionId,
+        fence,
+      })),
+    );
     return work;
   }
 
@@ -118,27 +164,55 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       const result = await work();
       finish();
       note(result);
-      const recorded = await recorder.add(result);
+      const recorded = await record(result);
       const { attempt: closed, words } = result;
       log[closed?.fault && recorded === 'recorded' ? 'info' : recorded === 'lease_lost' ? 'warn' : 'debug'](
-        { message_id: toWire('message', one.id), connection_id: toWire('connection', one.connectionId), attempt: closed?.number, result: closed?.result, fault: closed?.fault ?? undefined, provider_code: closed?.providerCode ?? undefined, word: words.at(-1)?.word, next_at: result.runAt?.toISOString(), ms: Math.round(performance.now() - began), recorded },
+        {
+          message_id: toWire('message', one.id),
+          connection_id: toWire('connection', one.connectionId),
+          attempt: closed?.number,
+          result: closed?.result,
+          fault: closed?.fault ?? undefined,
+          provider_code: closed?.providerCode ?? undefined,
+          word: words.at(-1)?.word,
+          next_at: result.runAt?.toISOString(),
+          ms: Math.round(performance.now() - began),
+          recorded,
+        },
         'attempt',
       );
     } catch (error) {
       // Nothing is lost: the lease lapses and the row is found again.
-      log.error({ err: error, message_id: toWire('message', one.id) }, 'could not finish a message; it is taken up again when its lease ends');
+      log.error(
+        { err: error, message_id: toWire('message', one.id) },
+        'could not finish a message; it is taken up again when its lease ends',
+      );
     } finally {
       finish();
       inFlight--;
       if (inFlight === 0) onIdle?.();
-      if (again) wake();
+      if (held && running) setImmediate(wake);
+    }
+  }
+
+  /** What the provider answered is worth more than a hiccup of the store: it is written down as long as the lease can hold. */
+  async function record(result: Result): Promise<'recorded' | 'lease_lost'> {
+    const until = performance.now() + timing.leaseSeconds * 1_000;
+    for (;;) {
+      try {
+        return await recorder.add(result);
+      } catch (error) {
+        if (performance.now() >= until) throw error;
+        await delay(RECORD_AGAIN_MS);
+      }
     }
   }
 
   function note({ connectionId, attempt: closed }: Result): void {
     if (!closed) return;
     if (closed.result === 'accepted') connections.health(connectionId, true);
-    else if (closed.fault === 'credentials_invalid' || closed.fault === 'provider_unavailable') connections.health(connectionId, false, closed.providerMessage ?? closed.fault);
+    else if (closed.fault === 'credentials_invalid' || closed.fault === 'provider_unavailable')
+      connections.health(connectionId, false, closed.providerMessage ?? closed.fault);
   }
 
   async function pump(): Promise<void> {
@@ -148,16 +222,17 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
     pumping = true;
     try {
-      do {
+      for (again = true; again && running; ) {
         again = false;
         const began = performance.now();
         const claimed = await claim();
-        if (claimed.length === 0) break;
+        // A ring that came during the look asks for another one.
+        if (claimed.length === 0) continue;
         // Five seconds before the lease ends, so that the answer can still be written down.
         const work = await prepare(claimed, began + (timing.leaseSeconds * 1_000 * 5) / 6);
         for (const [index, one] of claimed.entries()) void run(one, work[index] as () => Promise<Result>);
         again = true;
-      } while (running);
+      }
     } catch (error) {
       log.warn({ err: error }, 'could not look for due messages; trying again at the next tick');
     } finally {
@@ -193,8 +268,22 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 }
 
 /** Queued, or taken and later refused with another attempt planned. */
-const wantsAttempt = ({ status, nextAttemptAt, outcomeUnknown }: Message): boolean => !outcomeUnknown && (status === 'queued' || (status === 'sent' && nextAttemptAt !== null));
+const wantsAttempt = ({ status, nextAttemptAt, outcomeUnknown }: Message): boolean =>
+  !outcomeUnknown && (status === 'queued' || (status === 'sent' && nextAttemptAt !== null));
 
 /** A receipt has settled what a crashed attempt left open: the provider had taken it. */
 const closing = ({ id, openNumber }: Claimed): Partial<Result> =>
-  openNumber === null ? {} : { attempt: { messageId: id, number: openNumber, result: 'accepted', fault: null, providerCode: null, providerMessage: 'settled by a receipt', providerId: null, retryAt: null } };
+  openNumber === null
+    ? {}
+    : {
+        attempt: {
+          messageId: id,
+          number: openNumber,
+          result: 'accepted',
+          fault: null,
+          providerCode: null,
+          providerMessage: 'settled by a receipt',
+          providerId: null,
+          retryAt: null,
+        },
+      };

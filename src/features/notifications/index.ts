@@ -5,7 +5,7 @@
  *                                                              receipts (status) ← inbound
  */
 import { type AcceptDeps, createAccept } from './accept.ts';
-import { createDispatcher, type Dispatcher, type DispatchDeps } from './dispatch.ts';
+import { createDispatcher, type DispatchDeps, type Dispatcher } from './dispatch.ts';
 import { createPlanner, type PlanDeps } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
@@ -20,7 +20,7 @@ export type { SendBody } from './schema.ts';
 export { STATUSES } from './schema.ts';
 export { SEND_ROUTE, type Verbs } from './service.ts';
 export type { Origin } from './types.ts';
-export { reasonOf } from './view.ts';
+export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;
@@ -30,7 +30,11 @@ export interface Notifications extends Queries, Verbs {
   idle(): Promise<void>;
 }
 
-export type NotificationsDeps = Omit<AcceptDeps, 'plan'> & PlanDeps & Omit<QueryDeps, 'render'> & Omit<DispatchDeps, 'render'> & ReceiptDeps;
+export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
+  PlanDeps &
+  Omit<QueryDeps, 'render'> &
+  Omit<DispatchDeps, 'render'> &
+  ReceiptDeps;
 
 export function createNotifications(deps: NotificationsDeps): Notifications {
   const render = createRender(deps);
@@ -47,4 +51,10 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
 }
 
 /** As production runs them; tests shorten them. */
-export const TIMING = { leaseSeconds: 30, sweepMs: 1_000, receiptWindowMs: 72 * 3_600_000, lookupSettleMs: 30_000, random: Math.random } as const;
+export const TIMING = {
+  leaseSeconds: 30,
+  sweepMs: 1_000,
+  receiptWindowMs: 72 * 3_600_000,
+  lookupSettleMs: 30_000,
+  random: Math.random,
+} as const;

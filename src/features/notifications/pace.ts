@@ -40,7 +40,11 @@ export function createPace(now: () => number = () => performance.now()): Pace {
       lane.perSecond = perSecond;
       lane.tokens = Math.min(lane.tokens, Math.max(1, perSecond));
     },
-    rooms: () => [...lanes].map(([connectionId, lane]) => ({ connectionId, room: Math.max(0, Math.min(lane.concurrency - lane.inFlight, fill(lane))) })),
+    rooms: () =>
+      [...lanes].map(([connectionId, lane]) => ({
+        connectionId,
+        room: Math.max(0, Math.min(lane.concurrency - lane.inFlight, fill(lane))),
+      })),
     begin(id) {
       const lane = laneOf(id);
       fill(lane);
@@ -54,7 +58,9 @@ export function createPace(now: () => number = () => performance.now()): Pace {
       };
     },
     nextRoomMs() {
-      const waits = [...lanes.values()].filter((lane) => lane.inFlight < lane.concurrency && fill(lane) < 1).map((lane) => ((1 - lane.tokens) * 1_000) / lane.perSecond);
+      const waits = [...lanes.values()]
+        .filter((lane) => lane.inFlight < lane.concurrency && fill(lane) < 1)
+        .map((lane) => ((1 - lane.tokens) * 1_000) / lane.perSecond);
       return waits.length > 0 ? Math.max(5, Math.ceil(Math.min(...waits))) : undefined;
     },
   };

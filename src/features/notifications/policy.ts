@@ -42,36 +42,79 @@ export interface Request {
   /** Raw fields of the request. */
   readonly rawGiven: readonly string[];
   /** Languages the template has, by channel; `undefined` when no template was asked for or found. */
-  readonly template: { readonly slug: string; readonly languages: Readonly<Record<string, readonly string[]>> } | undefined;
-  readonly data: { readonly missing: readonly string[]; readonly unexpected: readonly string[]; readonly faults: readonly FieldFault[] };
+  readonly template:
+    | { readonly slug: string; readonly languages: Readonly<Record<string, readonly string[]>> }
+    | undefined;
+  readonly data: {
+    readonly missing: readonly string[];
+    readonly unexpected: readonly string[];
+    readonly faults: readonly FieldFault[];
+  };
 }
 
 type Rule = (request: Request) => readonly Refusal[];
 
 const known: Rule = ({ asks }) =>
-  asks.filter(({ channel }) => !channel).map(({ id }) => ({ code: 'channel_unknown', message: `There is no channel called ${JSON.stringify(id)}. GET /api/v1/channels/capabilities lists the channels.`, param: 'notification.channels' }));
+  asks
+    .filter(({ channel }) => !channel)
+    .map(({ id }) => ({
+      code: 'channel_unknown',
+      message: `There is no channel called ${JSON.stringify(id)}. GET /api/v1/channels/capabilities lists the channels.`,
+      param: 'notification.channels',
+    }));
 
 const recipientComplete: Rule = ({ asks }) =>
   asks.flatMap(({ id, missingFields }) =>
-    missingFields.map((field) => ({ code: 'recipient_field_missing' as const, message: `The channel ${id} needs recipient.${field}. GET /api/v1/channels/capabilities lists what each channel needs.`, param: `recipient.${field}` })),
+    missingFields.map((field) => ({
+      code: 'recipient_field_missing' as const,
+      message: `The channel ${id} needs recipient.${field}. GET /api/v1/channels/capabilities lists what each channel needs.`,
+      param: `recipient.${field}`,
+    })),
   );
 
-const recipientValid: Rule = ({ asks }) => asks.flatMap(({ addressFault }) => (addressFault ? [{ code: 'invalid_recipient' as const, message: addressFault.message, param: `recipient.${addressFault.field}` }] : []));
+const recipientValid: Rule = ({ asks }) =>
+  asks.flatMap(({ addressFault }) =>
+    addressFault
+      ? [
+          {
+            code: 'invalid_recipient' as const,
+            message: addressFault.message,
+            param: `recipient.${addressFault.field}`,
+          },
+        ]
+      : [],
+  );
 
 /** N-09, N-17: where the channel demands a template, nothing is sent anywhere without one. */
 const templateRequired: Rule = ({ asks, notification }) =>
   asks
     .filter(({ channel }) => channel?.templatePolicy.send === 'required' && !notification.template_id)
-    .map(({ id }) => ({ code: 'template_required', message: `The channel ${id} only sends templates: add notification.template_id, and the template's variables in notification.data. Nothing was sent on any channel.`, param: 'notification.template_id' }));
+    .map(({ id }) => ({
+      code: 'template_required',
+      message: `The channel ${id} only sends templates: add notification.template_id, and the template's variables in notification.data. Nothing was sent on any channel.`,
+      param: 'notification.template_id',
+    }));
 
 const rawNotAllowed: Rule = ({ asks, notification, rawGiven }) => {
   if (!notification.template_id || !asks.every(({ channel }) => channel?.templatePolicy.send === 'required')) return [];
   const own = asks.filter(({ id }) => notification.content?.[id]).map(({ id }) => `content.${id}`);
-  return [...rawGiven, ...own].map((field) => ({ code: 'raw_not_allowed', message: `${asks.map(({ id }) => id).join(', ')} takes no raw text: leave notification.${field} out, the template says it all.`, param: `notification.${field}` }));
+  return [...rawGiven, ...own].map((field) => ({
+    code: 'raw_not_allowed',
+    message: `${asks.map(({ id }) => id).join(', ')} takes no raw text: leave notification.${field} out, the template says it all.`,
+    param: `notification.${field}`,
+  }));
 };
 
 const templateFound: Rule = ({ notification, template }) =>
-  notification.template_id && !template ? [{ code: 'template_not_found', message: `There is no active template called ${JSON.stringify(notification.template_id)}. Check notification.template_id, or create it under Templates.`, param: 'notification.template_id' }] : [];
+  notification.template_id && !template
+    ? [
+        {
+          code: 'template_not_found',
+          message: `There is no active template called ${JSON.stringify(notification.template_id)}. Check notification.template_id, or create it under Templates.`,
+          param: 'notification.template_id',
+        },
+      ]
+    : [];
 
 /** N-18: with a template, each channel has content in it, or raw fields to fall back on where raw is allowed. */
 const templateCovers: Rule = ({ asks, template }) => {
@@ -79,8 +122,23 @@ const templateCovers: Rule = ({ asks, template }) => {
   return asks.flatMap((ask): Refusal[] => {
     if (!ask.channel || ask.source) return [];
     const languages = template.languages[ask.id];
-    if (!languages) return [{ code: 'template_channel_missing', message: `The template ${template.slug} has no content for ${ask.id}. Add it to the template, or leave the channel out.`, param: 'notification.channels', details: { channel: ask.id, template_id: template.slug } }];
-    return [{ code: 'template_language_missing', message: `The template ${template.slug} has no content for ${ask.id} in this language; it has ${languages.join(', ')}.`, param: 'notification.language', details: { channel: ask.id, languages } }];
+    if (!languages)
+      return [
+        {
+          code: 'template_channel_missing',
+          message: `The template ${template.slug} has no content for ${ask.id}. Add it to the template, or leave the channel out.`,
+          param: 'notification.channels',
+          details: { channel: ask.id, template_id: template.slug },
+        },
+      ];
+    return [
+      {
+        code: 'template_language_missing',
+        message: `The template ${template.slug} has no content for ${ask.id} in this language; it has ${languages.join(', ')}.`,
+        param: 'notification.language',
+        details: { channel: ask.id, languages },
+      },
+    ];
   });
 };
 
@@ -103,8 +161,20 @@ const nothingUnused: Rule = ({ asks, rawGiven, notification }) => {
   // Where the template rules alone, `rawNotAllowed` has said it better.
   const allRequired = asks.every(({ channel }) => channel?.templatePolicy.send === 'required');
   return [
-    ...(allRequired ? [] : unused).map((field): Refusal => ({ code: 'content_unused', message: `None of the channels ${asks.map(({ id }) => id).join(', ')} uses notification.${field}. Leave it out.`, param: `notification.${field}` })),
-    ...strangers.map((id): Refusal => ({ code: 'content_unused', message: `notification.content.${id} is given, but ${id} is not among notification.channels.`, param: `notification.content.${id}` })),
+    ...(allRequired ? [] : unused).map(
+      (field): Refusal => ({
+        code: 'content_unused',
+        message: `None of the channels ${asks.map(({ id }) => id).join(', ')} uses notification.${field}. Leave it out.`,
+        param: `notification.${field}`,
+      }),
+    ),
+    ...strangers.map(
+      (id): Refusal => ({
+        code: 'content_unused',
+        message: `notification.content.${id} is given, but ${id} is not among notification.channels.`,
+        param: `notification.content.${id}`,
+      }),
+    ),
   ];
 };
 
@@ -113,20 +183,57 @@ const variablesMatch: Rule = ({ data, notification }) => {
   if (data.missing.length === 0 && data.unexpected.length === 0) return [];
   const parts = [
     ...(data.missing.length > 0 ? [`missing: ${data.missing.join(', ')}`] : []),
-    ...(data.unexpected.length > 0 ? [`not in the ${notification.template_id ? 'template' : 'text'}: ${data.unexpected.join(', ')}`] : []),
+    ...(data.unexpected.length > 0
+      ? [`not in the ${notification.template_id ? 'template' : 'text'}: ${data.unexpected.join(', ')}`]
+      : []),
   ];
-  return [{ code: 'template_variable_mismatch', message: `notification.data and the variables differ (${parts.join('; ')}). Align the names and send again.`, param: 'notification.data', details: { missing: data.missing, unexpected: data.unexpected } }];
+  return [
+    {
+      code: 'template_variable_mismatch',
+      message: `notification.data and the variables differ (${parts.join('; ')}). Align the names and send again.`,
+      param: 'notification.data',
+      details: { missing: data.missing, unexpected: data.unexpected },
+    },
+  ];
 };
 
 /** Values of the wrong kind: a list where a text is printed, a date that is none. */
-const valuesFit: Rule = ({ data: { faults } }) => (faults.length > 0 ? [{ code: 'validation_failed', message: `notification.${faults[0]?.path}: ${faults[0]?.message}`, param: `notification.${faults[0]?.path}`, details: { fields: faults.map(({ path, message }) => ({ path: `notification.${path}`, message })) } }] : []);
+const valuesFit: Rule = ({ data: { faults } }) =>
+  faults.length > 0
+    ? [
+        {
+          code: 'validation_failed',
+          message: `notification.${faults[0]?.path}: ${faults[0]?.message}`,
+          param: `notification.${faults[0]?.path}`,
+          details: { fields: faults.map(({ path, message }) => ({ path: `notification.${path}`, message })) },
+        },
+      ]
+    : [];
 
 const connected: Rule = ({ asks }) =>
   asks
     .filter(({ channel, connected: there }) => channel && !there)
-    .map(({ id }) => ({ code: 'channel_not_connected', message: `The channel ${id} is not connected for live sends. Connect it under Channels in the portal (/portal/channels), or use a test key.`, param: 'notification.channels', details: { channel: id, page: '/portal/channels' } }));
+    .map(({ id }) => ({
+      code: 'channel_not_connected',
+      message: `The channel ${id} is not connected for live sends. Connect it under Channels in the portal (/portal/channels), or use a test key.`,
+      param: 'notification.channels',
+      details: { channel: id, page: '/portal/channels' },
+    }));
 
 /** In the order in which a person would want to hear of them. */
-export const RULES: Readonly<Record<string, Rule>> = { known, templateRequired, rawNotAllowed, recipientComplete, recipientValid, templateFound, templateCovers, contentThere, nothingUnused, variablesMatch, valuesFit, connected };
+export const RULES: Readonly<Record<string, Rule>> = {
+  known,
+  templateRequired,
+  rawNotAllowed,
+  recipientComplete,
+  recipientValid,
+  templateFound,
+  templateCovers,
+  contentThere,
+  nothingUnused,
+  variablesMatch,
+  valuesFit,
+  connected,
+};
 
 export const judge = (request: Request): readonly Refusal[] => Object.values(RULES).flatMap((rule) => rule(request));

@@ -15,7 +15,10 @@ export interface Filter {
   readonly to?: Date;
 }
 
-function where({ tenantId, mode, channel, address, status, templateSlug, from, to }: Filter, before: string | undefined): { text: string; values: unknown[] } {
+function where(
+  { tenantId, mode, channel, address, status, templateSlug, from, to }: Filter,
+  before: string | undefined,
+): { text: string; values: unknown[] } {
   const values: unknown[] = [tenantId, mode];
   const parts = ['tenant_id = $1', 'mode = $2'];
   const and = (condition: string, value: unknown) => {
@@ -34,15 +37,25 @@ function where({ tenantId, mode, channel, address, status, templateSlug, from, t
 }
 
 /** Ids of matching messages, newest first. */
-export const findMessages = async (sql: Sql, filter: Filter, before: string | undefined, limit: number): Promise<string[]> => {
+export const findMessages = async (
+  sql: Sql,
+  filter: Filter,
+  before: string | undefined,
+  limit: number,
+): Promise<string[]> => {
   const { text, values } = where(filter, before);
-  return (await sql.query<{ id: string }>(`select id from messages where ${text} order by id desc limit ${limit}`, values)).map(({ id }) => id);
+  return (
+    await sql.query<{ id: string }>(`select id from messages where ${text} order by id desc limit ${limit}`, values)
+  ).map(({ id }) => id);
 };
 
 /** Messages by status among the newest `max` that match. */
 export const countMessages = (sql: Sql, filter: Filter, max: number): Promise<{ status: Status; count: number }[]> => {
   const { text, values } = where(filter, undefined);
-  return sql.query(`select status, count(*)::int as count from (select status from messages where ${text} order by id desc limit ${max}) m group by status`, values);
+  return sql.query(
+    `select status, count(*)::int as count from (select status from messages where ${text} order by id desc limit ${max}) m group by status`,
+    values,
+  );
 };
 
 export interface DayRow {

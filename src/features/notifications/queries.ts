@@ -48,7 +48,10 @@ export interface Queries {
   /** Throws `not_found`. */
   get(principal: Principal, notificationId: string): Promise<Detail>;
   /** The message as the person sees it. Throws `not_found`. */
-  preview(principal: Principal, messageId: string): Promise<{ channel: string; content: Content | undefined; preview: Preview | undefined; fault?: string }>;
+  preview(
+    principal: Principal,
+    messageId: string,
+  ): Promise<{ channel: string; content: Content | undefined; preview: Preview | undefined; fault?: string }>;
   overview(principal: Principal): Promise<Overview>;
 }
 
@@ -68,18 +71,34 @@ export function createQueries({ db, clock, registry, connections, templates, ren
   return {
     async list(principal, { limit, cursor, ...filters }) {
       const before = cursor === undefined ? undefined : fromWire('notification', cursor);
-      if (cursor !== undefined && !before) throw new ApiError('validation_failed', 'cursor: is not one of ours; start without it', { param: 'cursor' });
+      if (cursor !== undefined && !before)
+        throw new ApiError('validation_failed', 'cursor: is not one of ours; start without it', { param: 'cursor' });
       return db.read(principal.tenantId, async (sql) => {
         const ids = await notificationsOf(sql, filterOf(principal, filters), before, limit + 1);
         const messages = await loadNotifications(sql, principal.tenantId, principal.mode, ids.slice(0, limit));
-        const data = ids.slice(0, limit).map((id) => summaryView(messages.filter((message) => notificationIdOf(message.id) === id)));
+        const data = ids
+          .slice(0, limit)
+          .map((id) => summaryView(messages.filter((message) => notificationIdOf(message.id) === id)));
         const more = ids.length > limit;
-        return { object: 'list', data, has_more: more, next_cursor: more ? (data.at(-1)?.notification_id ?? null) : null };
+        return {
+          object: 'list',
+          data,
+          has_more: more,
+          next_cursor: more ? (data.at(-1)?.notification_id ?? null) : null,
+        };
       });
     },
     async counts(principal, filters) {
-      const rows = await db.read(principal.tenantId, (sql) => countMessages(sql, filterOf(principal, filters), COUNT_MAX));
-      return { queued: 0, sent: 0, delivered: 0, failed: 0, ...Object.fromEntries(rows.map(({ status, count }) => [status, count])) };
+      const rows = await db.read(principal.tenantId, (sql) =>
+        countMessages(sql, filterOf(principal, filters), COUNT_MAX),
+      );
+      return {
+        queued: 0,
+        sent: 0,
+        delivered: 0,
+        failed: 0,
+        ...Object.fromEntries(rows.map(({ status, count }) => [status, count])),
+      };
     },
     async get(principal, notificationId) {
       const { messages, attempts, receipts } = await db.read(principal.tenantId, async (sql) => {
@@ -87,8 +106,15 @@ export function createQueries({ db, clock, registry, connections, templates, ren
         const ids = found.map(({ id }) => id);
         return { messages: found, attempts: await loadAttempts(sql, ids), receipts: await loadReceipts(sql, ids) };
       });
-      const open = await connections.open([...new Set(messages.map(({ connectionId }) => connectionId))], { archived: true });
-      return detailView(messages, attempts, receipts, (message) => open.get(message.connectionId)?.owner !== 'platform');
+      const open = await connections.open([...new Set(messages.map(({ connectionId }) => connectionId))], {
+        archived: true,
+      });
+      return detailView(
+        messages,
+        attempts,
+        receipts,
+        (message) => open.get(message.connectionId)?.owner !== 'platform',
+      );
     },
     async preview(principal, messageId) {
       const id = fromWire('message', messageId);
@@ -107,10 +133,17 @@ export function createQueries({ db, clock, registry, connections, templates, ren
     async overview(principal) {
       const now = clock.now();
       const since = new Date(now.getTime() - 86_400_000);
-      const [rows, queue] = await Promise.all([db.read(principal.tenantId, (sql) => lastDay(sql, principal.tenantId, principal.mode, since, DAY_MAX)), queueAge(db, principal.tenantId)]);
-      const sum = (test: (row: (typeof rows)[number]) => boolean) => rows.filter(test).reduce((total, { count }) => total + count, 0);
+      const [rows, queue] = await Promise.all([
+        db.read(principal.tenantId, (sql) => lastDay(sql, principal.tenantId, principal.mode, since, DAY_MAX)),
+        queueAge(db, principal.tenantId),
+      ]);
+      const sum = (test: (row: (typeof rows)[number]) => boolean) =>
+        rows.filter(test).reduce((total, { count }) => total + count, 0);
       const channels = [...new Set(rows.map(({ channel }) => channel))];
-      const hours = Array.from({ length: 24 }, (_, index) => new Date(Math.floor(now.getTime() / 3_600_000) * 3_600_000 - (23 - index) * 3_600_000));
+      const hours = Array.from(
+        { length: 24 },
+        (_, index) => new Date(Math.floor(now.getTime() / 3_600_000) * 3_600_000 - (23 - index) * 3_600_000),
+      );
       const codes = [...new Set(rows.flatMap(({ failureCode }) => failureCode ?? []))];
       return {
         by_channel: channels.map((channel) => {
@@ -118,10 +151,18 @@ export function createQueries({ db, clock, registry, connections, templates, ren
           return { channel, queued: of('queued'), sent: of('sent'), delivered: of('delivered'), failed: of('failed') };
         }),
         by_hour: hours.map((hour) => {
-          const at = (test: (status: Status) => boolean) => sum((row) => row.hour.getTime() === hour.getTime() && test(row.status));
-          return { hour: hour.toISOString(), delivered: at((status) => status === 'delivered'), failed: at((status) => status === 'failed'), other: at((status) => status === 'queued' || status === 'sent') };
+          const at = (test: (status: Status) => boolean) =>
+            sum((row) => row.hour.getTime() === hour.getTime() && test(row.status));
+          return {
+            hour: hour.toISOString(),
+            delivered: at((status) => status === 'delivered'),
+            failed: at((status) => status === 'failed'),
+            other: at((status) => status === 'queued' || status === 'sent'),
+          };
         }),
-        failures: codes.map((code) => ({ code, message: reasonOf(code).message, count: sum((row) => row.failureCode === code) })).sort((a, b) => b.count - a.count),
+        failures: codes
+          .map((code) => ({ code, message: reasonOf(code).message, count: sum((row) => row.failureCode === code) }))
+          .sort((a, b) => b.count - a.count),
         queue: { waiting: queue.waiting, oldest_seconds: queue.oldestSeconds },
         counted: sum(() => true),
       };
@@ -138,7 +179,12 @@ export async function messagesOf(sql: Sql, { tenantId, mode }: Principal, notifi
 }
 
 /** Distinct notifications of the matching messages, newest first. */
-async function notificationsOf(sql: Sql, filter: Filter, before: string | undefined, wanted: number): Promise<string[]> {
+async function notificationsOf(
+  sql: Sql,
+  filter: Filter,
+  before: string | undefined,
+  wanted: number,
+): Promise<string[]> {
   const found = new Set<string>();
   let from = before;
   for (;;) {
@@ -150,13 +196,30 @@ async function notificationsOf(sql: Sql, filter: Filter, before: string | undefi
   }
 }
 
-function filterOf({ tenantId, mode }: Principal, { channel, recipient, status, template_id, from, to }: Filters): Filter {
+function filterOf(
+  { tenantId, mode }: Principal,
+  { channel, recipient, status, template_id, from, to }: Filters,
+): Filter {
   const range = { ...(from ? { from: new Date(from) } : {}), ...(to ? { to: new Date(to) } : {}) };
-  if (range.from && range.to && range.from > range.to) throw new ApiError('validation_failed', 'from: lies after to', { param: 'from' });
-  return { tenantId, mode, ...range, ...(channel ? { channel } : {}), ...(recipient ? { address: recipient } : {}), ...(status ? { status } : {}), ...(template_id ? { templateSlug: template_id } : {}) };
+  if (range.from && range.to && range.from > range.to)
+    throw new ApiError('validation_failed', 'from: lies after to', { param: 'from' });
+  return {
+    tenantId,
+    mode,
+    ...range,
+    ...(channel ? { channel } : {}),
+    ...(recipient ? { address: recipient } : {}),
+    ...(status ? { status } : {}),
+    ...(template_id ? { templateSlug: template_id } : {}),
+  };
 }
 
-function detailView(messages: readonly Message[], attempts: readonly AttemptRow[], receipts: readonly ReceiptRow[], ownsProvider: (message: Message) => boolean) {
+function detailView(
+  messages: readonly Message[],
+  attempts: readonly AttemptRow[],
+  receipts: readonly ReceiptRow[],
+  ownsProvider: (message: Message) => boolean,
+) {
   const [first] = messages as readonly [Message];
   const data = messages.find(({ input }) => input.data)?.input.data;
   return {
@@ -166,7 +229,11 @@ function detailView(messages: readonly Message[], attempts: readonly AttemptRow[
       const heard = receipts.filter(({ messageId }) => messageId === message.id);
       const show = ownsProvider(message);
       const said = [...mine, ...heard].filter(({ fault }) => fault !== null && fault === message.failureCode).at(-1);
-      return { ...messageView(message, show && said ? wordsOf(said) : {}), attempts: mine.map((attempt) => attemptView(attempt, show)), timeline: timelineOf(message, mine, heard) };
+      return {
+        ...messageView(message, show && said ? wordsOf(said) : {}),
+        attempts: mine.map((attempt) => attemptView(attempt, show)),
+        timeline: timelineOf(message, mine, heard),
+      };
     }),
     recipient: first.recipient,
     ...(data ? { data } : {}),

@@ -56,7 +56,16 @@ export const markApplied = (sql: Sql, keys: readonly { connectionId: string; key
   );
 
 /** A provider that has taken a message takes it back: the attempt may be followed by another. */
-export const refuseLater = async (sql: Sql, rows: readonly { messageId: string; fault: string; providerCode: string | null; providerMessage: string | null; retryAt: Date | null }[]): Promise<Set<string>> => {
+export const refuseLater = async (
+  sql: Sql,
+  rows: readonly {
+    messageId: string;
+    fault: string;
+    providerCode: string | null;
+    providerMessage: string | null;
+    retryAt: Date | null;
+  }[],
+): Promise<Set<string>> => {
   const changed = await sql.query<{ id: string }>(
     `update attempts a set result = 'refused_later', fault = r.fault, provider_code = r."providerCode", provider_message = r."providerMessage", retry_at = r."retryAt"
      from jsonb_to_recordset($1) as r("messageId" uuid, fault text, "providerCode" text, "providerMessage" text, "retryAt" timestamptz)
@@ -83,21 +92,33 @@ export const loadReceipts = (sql: Sql, messageIds: readonly string[]): Promise<R
 
 /** Parked for longer than any receipt may take. */
 export const purgeParked = (sql: Sql, seconds: number): Promise<unknown> =>
-  sql.query(`delete from receipts where message_id is null and received_at < clock_now() - make_interval(secs => $1)`, [seconds]);
+  sql.query(`delete from receipts where message_id is null and received_at < clock_now() - make_interval(secs => $1)`, [
+    seconds,
+  ]);
 
 /**
  * The next messages that were handed over longer ago than the receipt window, each visited once: the cursor follows the
  * events that told of their hand-over.
  */
-export const overdueReceipts = async (sql: Sql, windowMs: number, limit: number): Promise<{ ids: string[]; position: string | undefined }> => {
+export const overdueReceipts = async (
+  sql: Sql,
+  windowMs: number,
+  limit: number,
+): Promise<{ ids: string[]; position: string | undefined }> => {
   const rows = await sql.query<{ id: string; message_id: string; type: string }>(
     `select e.id, e.message_id, e.type from events e
      where e.id > coalesce((select position from cursors where name = 'receipt window'), '00000000-0000-0000-0000-000000000000')
        and e.id < uuid_at(clock_now() - make_interval(secs => $1 / 1000.0)) order by e.id limit $2`,
     [windowMs, limit],
   );
-  return { ids: rows.filter(({ type }) => type === 'message.sent').map(({ message_id }) => message_id), position: rows.at(-1)?.id };
+  return {
+    ids: rows.filter(({ type }) => type === 'message.sent').map(({ message_id }) => message_id),
+    position: rows.at(-1)?.id,
+  };
 };
 
 export const moveCursor = (sql: Sql, position: string): Promise<unknown> =>
-  sql.query(`insert into cursors values ('receipt window', $1) on conflict (name) do update set position = excluded.position`, [position]);
+  sql.query(
+    `insert into cursors values ('receipt window', $1) on conflict (name) do update set position = excluded.position`,
+    [position],
+  );

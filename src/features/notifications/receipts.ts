@@ -6,8 +6,17 @@ import { FAULTS, type FaultKind, type Receipt, type Registry } from '../../chann
 import type { Db, Sql } from '../../lib/db.ts';
 import { closeAttempts } from './claim.ts';
 import { nextAttempt, type Timing } from './deliver.ts';
+import {
+  claimParked,
+  insertReceipts,
+  markApplied,
+  moveCursor,
+  overdueReceipts,
+  purgeParked,
+  refuseLater,
+  type StoredReceipt,
+} from './receipts-store.ts';
 import { applyWords, type RecordDeps } from './record.ts';
-import { claimParked, insertReceipts, markApplied, moveCursor, overdueReceipts, purgeParked, refuseLater, type StoredReceipt } from './receipts-store.ts';
 import type { Word } from './status.ts';
 import { loadMessages, scheduleDue, withdrawDue } from './store.ts';
 import type { Message } from './types.ts';
@@ -62,7 +71,12 @@ export function createReceipts(deps: ReceiptDeps): Receipts {
 
 async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredReceipt[]): Promise<void> {
   if (receipts.length === 0) return;
-  const before = new Map((await loadMessages(trx, [...new Set(receipts.map(({ messageId }) => messageId))])).map((message) => [message.id, message]));
+  const before = new Map(
+    (await loadMessages(trx, [...new Set(receipts.map(({ messageId }) => messageId))])).map((message) => [
+      message.id,
+      message,
+    ]),
+  );
   const words = new Map<string, Word[]>();
   const retries: { message: Message; receipt: StoredReceipt; nextAt: Date }[] = [];
   for (const receipt of receipts) {
@@ -76,15 +90,31 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
   const { after, applied } = await applyWords(trx, deps, words);
   const moved = receipts.filter(({ messageId }) => applied.has(messageId));
   if (moved.length > 0) await markApplied(trx, moved);
-  const settled = after.filter(({ id, status, nextAttemptAt, outcomeUnknown }) => applied.has(id) && status !== 'queued' && nextAttemptAt === null && !outcomeUnknown);
-  if (settled.length > 0) await withdrawDue(trx, settled.map(({ id }) => id));
+  const settled = after.filter(
+    ({ id, status, nextAttemptAt, outcomeUnknown }) =>
+      applied.has(id) && status !== 'queued' && nextAttemptAt === null && !outcomeUnknown,
+  );
+  if (settled.length > 0)
+    await withdrawDue(
+      trx,
+      settled.map(({ id }) => id),
+    );
   await closeUnknown(trx, before, receipts);
 }
 
-const wordOf = ({ receipt, at, fault }: StoredReceipt): Word => ({ word: 'receipt', receipt: receipt as Receipt, at, ...(fault ? { code: fault } : {}) });
+const wordOf = ({ receipt, at, fault }: StoredReceipt): Word => ({
+  word: 'receipt',
+  receipt: receipt as Receipt,
+  at,
+  ...(fault ? { code: fault } : {}),
+});
 
 /** When a message that was taken and then refused may go again; `undefined`: this receipt is the last word. */
-function laterAttempt(message: Message, { receipt, fault, at }: StoredReceipt, { registry, timing }: ReceiptDeps): Date | undefined {
+function laterAttempt(
+  message: Message,
+  { receipt, fault, at }: StoredReceipt,
+  { registry, timing }: ReceiptDeps,
+): Date | undefined {
   if (receipt !== 'failed' || !fault || !FAULTS[fault as FaultKind]?.retryable) return undefined;
   if (message.status !== 'sent' || message.outcome || message.nextAttemptAt || message.outcomeUnknown) return undefined;
   const channel = registry.channel(message.channel);
@@ -92,20 +122,61 @@ function laterAttempt(message: Message, { receipt, fault, at }: StoredReceipt, {
   return nextAt && nextAt < message.expiresAt ? nextAt : undefined;
 }
 
-async function takeBack(trx: Sql, words: Map<string, Word[]>, retries: readonly { message: Message; receipt: StoredReceipt; nextAt: Date }[]): Promise<void> {
+async function takeBack(
+  trx: Sql,
+  words: Map<string, Word[]>,
+  retries: readonly { message: Message; receipt: StoredReceipt; nextAt: Date }[],
+): Promise<void> {
   if (retries.length === 0) return;
   const refused = await refuseLater(
     trx,
-    retries.map(({ message, receipt, nextAt }) => ({ messageId: message.id, fault: receipt.fault ?? 'provider_unavailable', providerCode: receipt.providerCode, providerMessage: receipt.providerMessage, retryAt: nextAt })),
+    retries.map(({ message, receipt, nextAt }) => ({
+      messageId: message.id,
+      fault: receipt.fault ?? 'provider_unavailable',
+      providerCode: receipt.providerCode,
+      providerMessage: receipt.providerMessage,
+      retryAt: nextAt,
+    })),
   );
   const again = retries.filter(({ message }) => refused.has(message.id));
-  await scheduleDue(trx, again.map(({ message, nextAt }) => ({ id: message.id, tenantId: message.tenantId, connectionId: message.connectionId, lane: message.lane, runAt: nextAt })));
-  for (const { message, receipt, nextAt } of retries) words.set(message.id, [...(words.get(message.id) ?? []), refused.has(message.id) ? { word: 'retry', at: receipt.at, nextAt } : wordOf(receipt)]);
+  await scheduleDue(
+    trx,
+    again.map(({ message, nextAt }) => ({
+      id: message.id,
+      tenantId: message.tenantId,
+      connectionId: message.connectionId,
+      lane: message.lane,
+      runAt: nextAt,
+    })),
+  );
+  for (const { message, receipt, nextAt } of retries)
+    words.set(message.id, [
+      ...(words.get(message.id) ?? []),
+      refused.has(message.id) ? { word: 'retry', at: receipt.at, nextAt } : wordOf(receipt),
+    ]);
 }
 
 /** A receipt says that the provider has it: the attempt that had no answer was accepted after all. */
-const closeUnknown = async (trx: Sql, before: ReadonlyMap<string, Message>, receipts: readonly StoredReceipt[]): Promise<void> => {
-  const known = receipts.filter(({ messageId, receipt }) => before.get(messageId)?.outcomeUnknown && receipt !== 'failed');
+const closeUnknown = async (
+  trx: Sql,
+  before: ReadonlyMap<string, Message>,
+  receipts: readonly StoredReceipt[],
+): Promise<void> => {
+  const known = receipts.filter(
+    ({ messageId, receipt }) => before.get(messageId)?.outcomeUnknown && receipt !== 'failed',
+  );
   if (known.length === 0) return;
-  await closeAttempts(trx, known.map(({ messageId, providerId }) => ({ messageId, number: before.get(messageId)?.attempts ?? 1, result: 'accepted', fault: null, providerCode: null, providerMessage: 'settled by a receipt', providerId, retryAt: null })));
+  await closeAttempts(
+    trx,
+    known.map(({ messageId, providerId }) => ({
+      messageId,
+      number: before.get(messageId)?.attempts ?? 1,
+      result: 'accepted',
+      fault: null,
+      providerCode: null,
+      providerMessage: 'settled by a receipt',
+      providerId,
+      retryAt: null,
+    })),
+  );
 };

@@ -35,15 +35,27 @@ export interface RecordDeps {
 }
 
 /** One verdict per result, in order. */
-export const recordResults = ({ db, events, idempotency, owner }: RecordDeps, results: readonly Result[]): Promise<readonly Recorded[]> =>
+export const recordResults = (
+  { db, events, idempotency, owner }: RecordDeps,
+  results: readonly Result[],
+): Promise<readonly Recorded[]> =>
   db.transaction(async (trx) => {
     const held = await holdDue(trx, owner, results);
     const mine = results.filter(({ id }) => held.has(id));
-    const refs = results.flatMap(({ id, connectionId, attempt }) => (attempt?.providerId ? [{ connectionId, providerId: attempt.providerId, messageId: id, attempt: attempt.number }] : []));
+    const refs = results.flatMap(({ id, connectionId, attempt }) =>
+      attempt?.providerId
+        ? [{ connectionId, providerId: attempt.providerId, messageId: id, attempt: attempt.number }]
+        : [],
+    );
     if (refs.length > 0) await insertRefs(trx, refs);
     const attempts = mine.flatMap(({ attempt }) => attempt ?? []);
     if (attempts.length > 0) await closeAttempts(trx, attempts);
-    await applyWords(trx, { events, idempotency }, new Map(mine.map(({ id, words }) => [id, words])), new Map(attempts.map(({ messageId, number }) => [messageId, number])));
+    await applyWords(
+      trx,
+      { events, idempotency },
+      new Map(mine.map(({ id, words }) => [id, words])),
+      new Map(attempts.map(({ messageId, number }) => [messageId, number])),
+    );
     const again = mine.flatMap(({ id, runAt }) => (runAt ? [{ id, runAt }] : []));
     if (again.length > 0) await releaseDue(trx, again);
     const done = mine.filter(({ runAt }) => !runAt).map(({ id }) => id);
@@ -52,7 +64,12 @@ export const recordResults = ({ db, events, idempotency, owner }: RecordDeps, re
   });
 
 /** Folds words into messages and tells of what became true; returns the messages as they are now, and which of them changed. */
-export async function applyWords(trx: Sql, { events, idempotency }: Pick<RecordDeps, 'events' | 'idempotency'>, words: ReadonlyMap<string, readonly Word[]>, attempts: ReadonlyMap<string, number> = new Map()): Promise<{ readonly after: readonly Message[]; readonly applied: ReadonlySet<string> }> {
+export async function applyWords(
+  trx: Sql,
+  { events, idempotency }: Pick<RecordDeps, 'events' | 'idempotency'>,
+  words: ReadonlyMap<string, readonly Word[]>,
+  attempts: ReadonlyMap<string, number> = new Map(),
+): Promise<{ readonly after: readonly Message[]; readonly applied: ReadonlySet<string> }> {
   if (words.size === 0) return { after: [], applied: new Set() };
   const messages = await lockMessages(trx, [...words.keys()]);
   const news: Parameters<Events['emit']>[1][number][] = [];
@@ -62,15 +79,36 @@ export async function applyWords(trx: Sql, { events, idempotency }: Pick<RecordD
     for (const word of words.get(before.id) ?? []) {
       const { state, events: told } = fold(message, word);
       message = { ...message, ...state };
-      for (const type of told) news.push({ tenantId: message.tenantId, mode: message.mode, type, messageId: message.id, data: messageEventView(message) });
+      for (const type of told)
+        news.push({
+          tenantId: message.tenantId,
+          mode: message.mode,
+          type,
+          messageId: message.id,
+          data: messageEventView(message),
+        });
     }
     if (STATE.some((field) => message[field] !== before[field])) changed.push(message);
     return message;
   });
   await updateStates(trx, changed);
   await events.emit(trx, news);
-  const failed = changed.filter(({ status, idempotencyKey }) => status === 'failed' && idempotencyKey).map(({ id }) => notificationIdOf(id));
+  const failed = changed
+    .filter(({ status, idempotencyKey }) => status === 'failed' && idempotencyKey)
+    .map(({ id }) => notificationIdOf(id));
   if (failed.length > 0) await idempotency.release(trx, [...new Set(failed)]);
   return { after, applied: new Set(changed.map(({ id }) => id)) };
 }
-const STATE = ['status', 'outcome', 'failureCode', 'attempts', 'outcomeUnknown', 'nextAttemptAt', 'sentAt', 'deliveredAt', 'failedAt', 'readAt', 'complainedAt'] as const;
+const STATE = [
+  'status',
+  'outcome',
+  'failureCode',
+  'attempts',
+  'outcomeUnknown',
+  'nextAttemptAt',
+  'sentAt',
+  'deliveredAt',
+  'failedAt',
+  'readAt',
+  'complainedAt',
+] as const;

@@ -5,17 +5,53 @@ import { ApiError } from '../../lib/errors.ts';
 import { type Request, type Route, route } from '../../lib/http.ts';
 import { hashOf, keyOf } from '../idempotency/index.ts';
 import type { Queries } from './queries.ts';
-import { Accepted, Capability, ListQuery, Notification, NotificationSummary, page, type SendBody, sendBody, Validation } from './schema.ts';
+import {
+  Accepted,
+  Capability,
+  ListQuery,
+  Notification,
+  NotificationSummary,
+  page,
+  type SendBody,
+  sendBody,
+  Validation,
+} from './schema.ts';
 import { SEND_ROUTE, type Verbs } from './service.ts';
 import type { Origin } from './types.ts';
 
-const POLICY = ['channel_unknown', 'template_required', 'raw_not_allowed', 'recipient_field_missing', 'invalid_recipient', 'template_not_found', 'template_channel_missing', 'template_language_missing', 'content_required', 'content_unused', 'template_variable_mismatch', 'channel_not_connected'] as const;
-const IDEMPOTENCY = ['idempotency_key_invalid', 'idempotency_key_conflict', 'idempotency_key_reused', 'idempotency_in_progress'] as const;
+const POLICY = [
+  'channel_unknown',
+  'template_required',
+  'raw_not_allowed',
+  'recipient_field_missing',
+  'invalid_recipient',
+  'template_not_found',
+  'template_channel_missing',
+  'template_language_missing',
+  'content_required',
+  'content_unused',
+  'template_variable_mismatch',
+  'channel_not_connected',
+] as const;
+const IDEMPOTENCY = [
+  'idempotency_key_invalid',
+  'idempotency_key_conflict',
+  'idempotency_key_reused',
+  'idempotency_in_progress',
+] as const;
 
 const originOf = ({ principal, ip, requestId, at }: Request): Origin => ({ principal, ip, requestId, at });
 const Id = Type.Object({ notification_id: Type.String({ maxLength: 64 }) });
 
-export function notificationRoutes({ registry, verbs, queries }: { readonly registry: Registry; readonly verbs: Verbs; readonly queries: Queries }): readonly Route[] {
+export function notificationRoutes({
+  registry,
+  verbs,
+  queries,
+}: {
+  readonly registry: Registry;
+  readonly verbs: Verbs;
+  readonly queries: Queries;
+}): readonly Route[] {
   const body: TObject = sendBody(registry);
   const tag = 'Notifications';
   return [
@@ -26,13 +62,20 @@ export function notificationRoutes({ registry, verbs, queries }: { readonly regi
       scope: 'send',
       tag,
       summary: 'Send a notification',
-      description: 'Accepts one notification to one person, on every channel it lists. The answer is given once it is safely stored; delivery follows.',
+      description:
+        'Accepts one notification to one person, on every channel it lists. The answer is given once it is safely stored; delivery follows.',
       body,
       replies: { 202: { description: 'Accepted.', schema: Accepted } },
       errors: [...POLICY, ...IDEMPOTENCY],
       async handler(request) {
         const sent = request.body as unknown as SendBody;
-        const [answer] = await verbs.send(originOf(request), [{ body: sent, idempotencyKey: keyOf(request.headers, sent.idempotency_key), requestHash: hashOf(SEND_ROUTE, sent) }]);
+        const [answer] = await verbs.send(originOf(request), [
+          {
+            body: sent,
+            idempotencyKey: keyOf(request.headers, sent.idempotency_key),
+            requestHash: hashOf(SEND_ROUTE, sent),
+          },
+        ]);
         if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
         return answer;
       },
@@ -44,11 +87,15 @@ export function notificationRoutes({ registry, verbs, queries }: { readonly regi
       scope: 'send',
       tag,
       summary: 'Check a notification without sending it',
-      description: 'Takes the body of send and answers with every objection at once, and with the finished messages when there is none.',
+      description:
+        'Takes the body of send and answers with every objection at once, and with the finished messages when there is none.',
       body,
       replies: { 200: { description: 'The findings.', schema: Validation } },
       errors: [],
-      handler: async (request) => ({ status: 200, body: await verbs.validate(originOf(request), request.body as unknown as SendBody) }),
+      handler: async (request) => ({
+        status: 200,
+        body: await verbs.validate(originOf(request), request.body as unknown as SendBody),
+      }),
     }),
     route({
       method: 'GET',
@@ -74,7 +121,10 @@ export function notificationRoutes({ registry, verbs, queries }: { readonly regi
       params: Id,
       replies: { 200: { description: 'The notification.', schema: Notification } },
       errors: ['not_found'],
-      handler: async ({ principal, params }) => ({ status: 200, body: await queries.get(principal, params.notification_id) }),
+      handler: async ({ principal, params }) => ({
+        status: 200,
+        body: await queries.get(principal, params.notification_id),
+      }),
     }),
     route({
       method: 'DELETE',
@@ -86,7 +136,10 @@ export function notificationRoutes({ registry, verbs, queries }: { readonly regi
       params: Id,
       replies: { 200: { description: 'The notification as it stands now.', schema: Notification } },
       errors: ['not_found', 'not_cancellable'],
-      handler: async ({ principal, params }) => ({ status: 200, body: await verbs.cancel(principal, params.notification_id) }),
+      handler: async ({ principal, params }) => ({
+        status: 200,
+        body: await verbs.cancel(principal, params.notification_id),
+      }),
     }),
     route({
       method: 'POST',
@@ -95,11 +148,13 @@ export function notificationRoutes({ registry, verbs, queries }: { readonly regi
       scope: 'send',
       tag,
       summary: 'Send a failed notification again',
-      description: 'Makes a new notification from one whose every message has definitely failed; retry_of links the two.',
+      description:
+        'Makes a new notification from one whose every message has definitely failed; retry_of links the two.',
       params: Id,
       replies: { 202: { description: 'The new notification.', schema: Accepted } },
       errors: ['not_found', 'not_retryable', ...IDEMPOTENCY, ...POLICY],
-      handler: (request) => verbs.retry(originOf(request), request.params.notification_id, keyOf(request.headers, undefined)),
+      handler: (request) =>
+        verbs.retry(originOf(request), request.params.notification_id, keyOf(request.headers, undefined)),
     }),
     route({
       method: 'GET',
@@ -109,9 +164,17 @@ export function notificationRoutes({ registry, verbs, queries }: { readonly regi
       tag: 'Channels',
       summary: 'What each channel needs and can do',
       description: 'The very table that send judges by.',
-      replies: { 200: { description: 'All channels.', schema: Type.Object({ object: Type.Literal('list'), data: Type.Array(Capability) }) } },
+      replies: {
+        200: {
+          description: 'All channels.',
+          schema: Type.Object({ object: Type.Literal('list'), data: Type.Array(Capability) }),
+        },
+      },
       errors: [],
-      handler: async ({ principal }) => ({ status: 200, body: { object: 'list', data: await verbs.capabilities(principal) } }),
+      handler: async ({ principal }) => ({
+        status: 200,
+        body: { object: 'list', data: await verbs.capabilities(principal) },
+      }),
     }),
   ];
 }

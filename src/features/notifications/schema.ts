@@ -2,7 +2,8 @@
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import type { Registry } from '../../channel-kit/index.ts';
 
-const Text = (max: number, description: string) => Type.String({ minLength: 1, maxLength: max, pattern: '\\S', description });
+const Text = (max: number, description: string) =>
+  Type.String({ minLength: 1, maxLength: max, pattern: '\\S', description });
 
 export const STATUSES = ['queued', 'sent', 'delivered', 'failed'] as const;
 const StatusName = Type.Union(STATUSES.map((status) => Type.Literal(status)));
@@ -14,8 +15,17 @@ const SEND_AHEAD_DAYS = 365;
 
 export const Attachment = Type.Object(
   {
-    filename: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f/\\\\]+$', description: 'a name without path or control characters' }),
-    content_type: Type.String({ maxLength: 100, pattern: '^[\\w.+-]+/[\\w.+-]+$', description: 'a MIME type such as application/pdf' }),
+    filename: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: '^[^\\u0000-\\u001f/\\\\]+$',
+      description: 'a name without path or control characters',
+    }),
+    content_type: Type.String({
+      maxLength: 100,
+      pattern: '^[\\w.+-]+/[\\w.+-]+$',
+      description: 'a MIME type such as application/pdf',
+    }),
     content: Type.String({ minLength: 1, pattern: '^[A-Za-z0-9+/]+={0,2}$', description: 'the file, base64' }),
   },
   { additionalProperties: false },
@@ -51,31 +61,103 @@ export const RAW_FIELDS = ['subject', 'body', 'html', 'from', 'attachments'] as 
 /** The body of `POST …/send` and `…/validate`. */
 export function sendBody(registry: Registry): TObject {
   const recipient = Object.fromEntries(
-    registry.channels.flatMap(({ recipient }) => recipient).map((field) => [
-      field.name,
-      Type.Optional(Type.String({ minLength: 1, maxLength: 320, title: field.label, ...(field.help ? { description: field.help } : {}), ...(field.example ? { examples: [field.example] } : {}) })),
-    ]),
+    registry.channels
+      .flatMap(({ recipient }) => recipient)
+      .map((field) => [
+        field.name,
+        Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 320,
+            title: field.label,
+            ...(field.help ? { description: field.help } : {}),
+            ...(field.example ? { examples: [field.example] } : {}),
+          }),
+        ),
+      ]),
   );
   return Type.Object(
     {
-      recipient: Type.Object(recipient, { additionalProperties: false, description: 'Addresses of one person; each channel takes the field it needs.' }),
+      recipient: Type.Object(recipient, {
+        additionalProperties: false,
+        description: 'Addresses of one person; each channel takes the field it needs.',
+      }),
       notification: Type.Object(
         {
-          channels: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 15, uniqueItems: true, description: 'Sent on all of them at once.' }),
-          template_id: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$', description: 'the readable name of a template' })),
-          subject: Type.Optional(Type.String({ minLength: 1, maxLength: 998, pattern: '^[^\\r\\n]*\\S[^\\r\\n]*$', description: 'one line of text' })),
+          channels: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+            minItems: 1,
+            maxItems: 15,
+            uniqueItems: true,
+            description: 'Sent on all of them at once.',
+          }),
+          template_id: Type.Optional(
+            Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$', description: 'the readable name of a template' }),
+          ),
+          subject: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 998,
+              pattern: '^[^\\r\\n]*\\S[^\\r\\n]*$',
+              description: 'one line of text',
+            }),
+          ),
           body: Type.Optional(Text(100_000, 'plain text')),
           html: Type.Optional(Text(500_000, 'HTML of the message')),
-          from: Type.Optional(Type.String({ minLength: 1, maxLength: 320, pattern: '^[^\\r\\n]+$', description: 'sender, where the connection allows to choose it' })),
+          from: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 320,
+              pattern: '^[^\\r\\n]+$',
+              description: 'sender, where the connection allows to choose it',
+            }),
+          ),
           attachments: Type.Optional(Type.Array(Attachment, { minItems: 1, maxItems: 20 })),
-          data: Type.Optional(Type.Record(Type.String({ maxLength: 128 }), Type.Unknown(), { description: 'Values of the variables. Names are kept as they are.' })),
-          language: Type.Optional(Type.String({ pattern: '^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$', description: 'a language tag such as en or pt_BR' })),
-          category: Type.Optional(Type.Union([Type.Literal('transactional'), Type.Literal('marketing'), Type.Literal('otp')], { description: 'Default: the category of the template, else transactional.' })),
-          priority: Type.Optional(Type.Union([Type.Literal('high'), Type.Literal('normal'), Type.Literal('low')], { description: 'Default: high for otp, else normal.' })),
-          send_at: Type.Optional(Type.String({ format: 'date-time', description: `Not before this time; at most ${SEND_AHEAD_DAYS} days ahead.` })),
-          ttl_seconds: Type.Optional(Type.Integer({ minimum: TTL_SECONDS.min, maximum: TTL_SECONDS.max, description: `No attempt begins later than this after it was due. Default ${TTL_SECONDS.default}, for otp ${TTL_SECONDS.otp}.` })),
-          on_unknown: Type.Optional(Type.Union([Type.Literal('wait'), Type.Literal('resend')], { description: 'When a provider gave no answer: wait for a receipt (default), or send again at the risk of a second copy.' })),
-          content: Type.Optional(Type.Object(Object.fromEntries(registry.channels.map(({ id, content }) => [id, Type.Optional(content)])), { additionalProperties: false, description: "A channel's own content, where the plain fields do not say enough." })),
+          data: Type.Optional(
+            Type.Record(Type.String({ maxLength: 128 }), Type.Unknown(), {
+              description: 'Values of the variables. Names are kept as they are.',
+            }),
+          ),
+          language: Type.Optional(
+            Type.String({
+              pattern: '^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$',
+              description: 'a language tag such as en or pt_BR',
+            }),
+          ),
+          category: Type.Optional(
+            Type.Union([Type.Literal('transactional'), Type.Literal('marketing'), Type.Literal('otp')], {
+              description: 'Default: the category of the template, else transactional.',
+            }),
+          ),
+          priority: Type.Optional(
+            Type.Union([Type.Literal('high'), Type.Literal('normal'), Type.Literal('low')], {
+              description: 'Default: high for otp, else normal.',
+            }),
+          ),
+          send_at: Type.Optional(
+            Type.String({
+              format: 'date-time',
+              description: `Not before this time; at most ${SEND_AHEAD_DAYS} days ahead.`,
+            }),
+          ),
+          ttl_seconds: Type.Optional(
+            Type.Integer({
+              minimum: TTL_SECONDS.min,
+              maximum: TTL_SECONDS.max,
+              description: `No attempt begins later than this after it was due. Default ${TTL_SECONDS.default}, for otp ${TTL_SECONDS.otp}.`,
+            }),
+          ),
+          on_unknown: Type.Optional(
+            Type.Union([Type.Literal('wait'), Type.Literal('resend')], {
+              description:
+                'When a provider gave no answer: wait for a receipt (default), or send again at the risk of a second copy.',
+            }),
+          ),
+          content: Type.Optional(
+            Type.Object(Object.fromEntries(registry.channels.map(({ id, content }) => [id, Type.Optional(content)])), {
+              additionalProperties: false,
+              description: "A channel's own content, where the plain fields do not say enough.",
+            }),
+          ),
         },
         { additionalProperties: false },
       ),
@@ -93,7 +175,9 @@ const Failure = Type.Object(
     fix: Type.String({ description: 'What to do about it.' }),
     retryable: Type.Boolean(),
     at: Time,
-    provider_code: Type.Optional(Type.String({ description: "The provider's own code; shown to the owner of the connection." })),
+    provider_code: Type.Optional(
+      Type.String({ description: "The provider's own code; shown to the owner of the connection." }),
+    ),
     provider_message: Type.Optional(Type.String()),
   },
   { additionalProperties: false },
@@ -104,14 +188,19 @@ export const Attempt = Type.Object(
     number: Type.Integer(),
     started_at: Time,
     duration_ms: Type.Optional(Type.Integer()),
-    outcome: Type.Union(['in_progress', 'accepted', 'refused', 'refused_later', 'not_sent', 'unknown'].map((word) => Type.Literal(word))),
+    outcome: Type.Union(
+      ['in_progress', 'accepted', 'refused', 'refused_later', 'not_sent', 'unknown'].map((word) => Type.Literal(word)),
+    ),
     failure: Type.Optional(Type.Omit(Failure, ['at'])),
     retry_at: Type.Optional(Time),
   },
   { additionalProperties: false },
 );
 
-export const TimelineEntry = Type.Object({ at: Time, type: Type.String(), text: Type.String(), detail: Type.Optional(Type.String()) }, { additionalProperties: false });
+export const TimelineEntry = Type.Object(
+  { at: Time, type: Type.String(), text: Type.String(), detail: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+);
 
 /** A message as events and answers show it. */
 const messageFields = {
@@ -123,7 +212,9 @@ const messageFields = {
   template_version: Type.Optional(Type.Integer()),
   language: Type.Optional(Type.String()),
   failure: Type.Optional(Failure),
-  outcome_unknown: Type.Optional(Type.Boolean({ description: 'It left, but no answer came; a receipt may still settle it.' })),
+  outcome_unknown: Type.Optional(
+    Type.Boolean({ description: 'It left, but no answer came; a receipt may still settle it.' }),
+  ),
   unreceipted: Type.Optional(Type.Boolean({ description: 'Handed over; this channel will tell no more.' })),
   attempts_made: Type.Integer(),
   next_attempt_at: Type.Optional(Time),
@@ -138,14 +229,31 @@ const summaryFields = { notification_id: Type.String(), status: StatusName };
 const closing = { created_at: Time, livemode: Type.Boolean() };
 
 export const Accepted = Type.Object(
-  { ...summaryFields, channels: Type.Array(Type.Object({ channel: Type.String(), message_id: Type.String(), status: StatusName }, { additionalProperties: false })), ...closing },
+  {
+    ...summaryFields,
+    channels: Type.Array(
+      Type.Object(
+        { channel: Type.String(), message_id: Type.String(), status: StatusName },
+        { additionalProperties: false },
+      ),
+    ),
+    ...closing,
+  },
   { additionalProperties: false, $id: 'AcceptedNotification' },
 );
-export const NotificationSummary = Type.Object({ ...summaryFields, channels: Type.Array(Type.Object(messageFields, { additionalProperties: false })), ...closing }, { additionalProperties: false, $id: 'NotificationSummary' });
+export const NotificationSummary = Type.Object(
+  { ...summaryFields, channels: Type.Array(Type.Object(messageFields, { additionalProperties: false })), ...closing },
+  { additionalProperties: false, $id: 'NotificationSummary' },
+);
 export const Notification = Type.Object(
   {
     ...summaryFields,
-    channels: Type.Array(Type.Object({ ...messageFields, attempts: Type.Array(Attempt), timeline: Type.Array(TimelineEntry) }, { additionalProperties: false })),
+    channels: Type.Array(
+      Type.Object(
+        { ...messageFields, attempts: Type.Array(Attempt), timeline: Type.Array(TimelineEntry) },
+        { additionalProperties: false },
+      ),
+    ),
     recipient: Type.Record(Type.String(), Type.String()),
     data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
     ...closing,
@@ -156,7 +264,15 @@ export const Notification = Type.Object(
 );
 
 export const page = (item: TSchema) =>
-  Type.Object({ object: Type.Literal('list'), data: Type.Array(item), has_more: Type.Boolean(), next_cursor: Type.Union([Type.String(), Type.Null()]) }, { additionalProperties: false });
+  Type.Object(
+    {
+      object: Type.Literal('list'),
+      data: Type.Array(item),
+      has_more: Type.Boolean(),
+      next_cursor: Type.Union([Type.String(), Type.Null()]),
+    },
+    { additionalProperties: false },
+  );
 
 export const ListQuery = Type.Object(
   {
@@ -172,12 +288,31 @@ export const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const Finding = Type.Object({ code: Type.String(), message: Type.String(), param: Type.Optional(Type.String()), details: Type.Optional(Type.Record(Type.String(), Type.Unknown())) }, { additionalProperties: false });
+const Finding = Type.Object(
+  {
+    code: Type.String(),
+    message: Type.String(),
+    param: Type.Optional(Type.String()),
+    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  { additionalProperties: false },
+);
 export const Validation = Type.Object(
   {
     valid: Type.Boolean(),
-    findings: Type.Array(Finding, { description: 'Every refusal that send would give, and what rendering would find.' }),
-    channels: Type.Array(Type.Object({ channel: Type.String(), address: Type.String(), content: Type.Unknown({ description: 'The finished message.' }) }, { additionalProperties: false })),
+    findings: Type.Array(Finding, {
+      description: 'Every refusal that send would give, and what rendering would find.',
+    }),
+    channels: Type.Array(
+      Type.Object(
+        {
+          channel: Type.String(),
+          address: Type.String(),
+          content: Type.Unknown({ description: 'The finished message.' }),
+        },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -192,12 +327,24 @@ export const Capability = Type.Object(
     required_recipient_fields: Type.Array(Type.String()),
     recipient_fields: Type.Array(Type.Unknown()),
     content_fields: Type.Array(Type.String()),
-    content_schema: Type.Unknown({ description: 'JSON Schema of what is sent; template content is this with {{variables}} inside.' }),
-    limits: Type.Object({ max_chars: Type.Integer(), media: Type.Array(Type.String()), retries_after_seconds: Type.Array(Type.Integer()) }),
+    content_schema: Type.Unknown({
+      description: 'JSON Schema of what is sent; template content is this with {{variables}} inside.',
+    }),
+    limits: Type.Object({
+      max_chars: Type.Integer(),
+      media: Type.Array(Type.String()),
+      retries_after_seconds: Type.Array(Type.Integer()),
+    }),
     delivery_receipts: Type.Array(Type.String()),
     inbound: Type.Boolean(),
     template_policy: Type.Unknown(),
-    sandbox: Type.Array(Type.Object({ to: Type.Record(Type.String(), Type.String()), note: Type.String(), steps: Type.Array(Type.Unknown()) })),
+    sandbox: Type.Array(
+      Type.Object({
+        to: Type.Record(Type.String(), Type.String()),
+        note: Type.String(),
+        steps: Type.Array(Type.Unknown()),
+      }),
+    ),
     notes: Type.String(),
   },
   { additionalProperties: false },

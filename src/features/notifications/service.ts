@@ -31,7 +31,14 @@ export interface Verbs {
   /** One answer per body, in order; a refusal is an ApiError in its place. */
   send(origin: Origin, commands: readonly SendCommand[]): Promise<readonly (Reply | ApiError)[]>;
   /** Everything that send would object to, and what rendering would find. Nothing is stored. */
-  validate(origin: Origin, body: SendBody): Promise<{ valid: boolean; findings: Finding[]; channels: { channel: string; address: string; content: unknown }[] }>;
+  validate(
+    origin: Origin,
+    body: SendBody,
+  ): Promise<{
+    valid: boolean;
+    findings: Finding[];
+    channels: { channel: string; address: string; content: unknown }[];
+  }>;
   /** Cancels what is still queued. Throws `not_found`, `not_cancellable`. */
   cancel(principal: Principal, notificationId: string): Promise<Detail>;
   /** Sends a notification anew whose every message has definitely failed. Throws `not_found`, `not_retryable`. */
@@ -68,10 +75,18 @@ export function createVerbs(deps: VerbDeps): Verbs {
         const channel = registry.channel(message.channel);
         if (!channel) continue;
         try {
-          channels.push({ channel: message.channel, address: message.address, content: render(channel, message, message.templateVersionId ? version : undefined) });
+          channels.push({
+            channel: message.channel,
+            address: message.address,
+            content: render(channel, message, message.templateVersionId ? version : undefined),
+          });
         } catch (error) {
           if (!(error instanceof DeliveryError)) throw error;
-          findings.push({ code: error.fault.kind, message: `${message.channel}: ${error.message}`, param: 'notification' });
+          findings.push({
+            code: error.fault.kind,
+            message: `${message.channel}: ${error.message}`,
+            param: 'notification',
+          });
         }
       }
       return { valid: findings.length === 0, findings, channels };
@@ -80,23 +95,46 @@ export function createVerbs(deps: VerbDeps): Verbs {
       await db.transaction(async (trx) => {
         const messages = await messagesOf(trx, principal, notificationId);
         // Only what no worker holds; the row lock makes a claim that comes now pass it by.
-        const withdrawn = await withdrawDue(trx, messages.filter(({ status, attempts }) => status === 'queued' || attempts === 0).map(({ id }) => id));
+        const withdrawn = await withdrawDue(
+          trx,
+          messages.filter(({ status }) => status === 'queued').map(({ id }) => id),
+        );
         if (withdrawn.length === 0) throw new ApiError('not_cancellable');
-        await applyWords(trx, { events, idempotency }, new Map(withdrawn.map((id) => [id, [{ word: 'failed', at: clock.now(), code: 'cancelled', outcome: 'cancelled' }]])));
+        await applyWords(
+          trx,
+          { events, idempotency },
+          new Map(
+            withdrawn.map((id) => [id, [{ word: 'failed', at: clock.now(), code: 'cancelled', outcome: 'cancelled' }]]),
+          ),
+        );
       });
       return queries.get(principal, notificationId);
     },
     async retry(origin, notificationId, idempotencyKey) {
-      const messages = await db.read(origin.principal.tenantId, (sql) => messagesOf(sql, origin.principal, notificationId));
-      if (!messages.every(({ status, outcome }) => status === 'failed' && outcome !== 'unknown')) throw new ApiError('not_retryable');
+      const messages = await db.read(origin.principal.tenantId, (sql) =>
+        messagesOf(sql, origin.principal, notificationId),
+      );
+      if (!messages.every(({ status, outcome }) => status === 'failed' && outcome !== 'unknown'))
+        throw new ApiError('not_retryable');
       const body = bodyOf(messages);
       const [first] = messages as readonly Message[] as readonly [Message];
-      const [answer] = await accept(origin, [{ body, idempotencyKey, requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}), retryOf: first.id.replace(/.$/, '0') }]);
+      const [answer] = await accept(origin, [
+        {
+          body,
+          idempotencyKey,
+          requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}),
+          retryOf: first.id.replace(/.$/, '0'),
+        },
+      ]);
       if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
       return answer;
     },
     async capabilities({ tenantId, mode }) {
-      const routes = await connections.route(tenantId, mode, registry.channels.map(({ id }) => id));
+      const routes = await connections.route(
+        tenantId,
+        mode,
+        registry.channels.map(({ id }) => id),
+      );
       return registry.channels.map((channel) => ({
         channel: channel.id,
         label: channel.label,
@@ -107,7 +145,11 @@ export function createVerbs(deps: VerbDeps): Verbs {
         recipient_fields: channel.recipient,
         content_fields: Object.keys(channel.content.properties),
         content_schema: channel.content,
-        limits: { max_chars: channel.capabilities.maxChars, media: channel.capabilities.media, retries_after_seconds: channel.retry.delaysSeconds },
+        limits: {
+          max_chars: channel.capabilities.maxChars,
+          media: channel.capabilities.media,
+          retries_after_seconds: channel.retry.delaysSeconds,
+        },
         delivery_receipts: routes.get(channel.id)?.adapter.receipts ?? channel.capabilities.receipts,
         inbound: channel.capabilities.inbound,
         template_policy: channel.templatePolicy,
@@ -119,12 +161,19 @@ export function createVerbs(deps: VerbDeps): Verbs {
 }
 
 const notesOf = (required: boolean, connected: boolean): string =>
-  [required ? 'Send template_id with its variables in data; raw text is refused.' : 'Send template_id with data, or raw fields.', ...(connected ? [] : ['Not connected: add a connection under Channels in the portal.'])].join(' ');
+  [
+    required
+      ? 'Send template_id with its variables in data; raw text is refused.'
+      : 'Send template_id with data, or raw fields.',
+    ...(connected ? [] : ['Not connected: add a connection under Channels in the portal.']),
+  ].join(' ');
 
 /** The request again, from what was kept of it. */
 function bodyOf(messages: readonly Message[]): SendBody {
   const [first] = messages as readonly [Message];
-  const raw = messages.filter(({ templateVersionId, input }) => !templateVersionId && !input.content).map(({ input: { data: _, content: __, ...fields } }) => fields);
+  const raw = messages
+    .filter(({ templateVersionId, input }) => !templateVersionId && !input.content)
+    .map(({ input: { data: _, content: __, ...fields } }) => fields);
   const own = messages.filter(({ input }) => input.content).map(({ channel, input }) => [channel, input.content]);
   const slug = messages.find(({ templateSlug }) => templateSlug)?.templateSlug;
   const data = messages.find(({ input }) => input.data)?.input.data;

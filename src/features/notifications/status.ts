@@ -15,7 +15,7 @@ export type Outcome = 'delivered' | 'failed' | 'expired' | 'cancelled' | 'unrece
 /** The part of a message that the pipeline writes. */
 export interface State {
   readonly status: Status;
-  /** Written once, when nothing more is expected. */
+  /** Written when nothing more is expected. Final, except that `unreceipted` and `unknown` give way to a receipt. */
   readonly outcome: Outcome | null;
   readonly failureCode: string | null;
   readonly attempts: number;
@@ -37,7 +37,12 @@ export type Word =
   /** Not taken; there will be another attempt. */
   | { readonly word: 'retry'; readonly at: Date; readonly nextAt: Date }
   /** Not taken, and there will be none. */
-  | { readonly word: 'failed'; readonly at: Date; readonly code: string; readonly outcome?: 'failed' | 'expired' | 'cancelled' | 'unknown' }
+  | {
+      readonly word: 'failed';
+      readonly at: Date;
+      readonly code: string;
+      readonly outcome?: 'failed' | 'expired' | 'cancelled' | 'unknown';
+    }
   | { readonly word: 'receipt'; readonly at: Date; readonly receipt: Receipt; readonly code?: string }
   /** The time for receipts is over. */
   | { readonly word: 'silence'; readonly at: Date };
@@ -51,7 +56,13 @@ export const MOVES: Readonly<Record<Status, Readonly<Record<'accepted' | 'delive
   failed: { accepted: undefined, delivered: undefined, failed: undefined },
 };
 
-export type StatusEvent = 'message.sent' | 'message.delivered' | 'message.failed' | 'message.bounced' | 'message.read' | 'message.complained';
+export type StatusEvent =
+  | 'message.sent'
+  | 'message.delivered'
+  | 'message.failed'
+  | 'message.bounced'
+  | 'message.read'
+  | 'message.complained';
 
 export interface Fold {
   readonly state: State;
@@ -66,14 +77,22 @@ export function fold(state: State, word: Word): Fold {
       return accept(state, word);
     case 'unknown': {
       const handed = hand(state, word.at);
-      return { ...handed, state: { ...handed.state, outcomeUnknown: state.status === 'queued' || state.status === 'sent' } };
+      return {
+        ...handed,
+        state: { ...handed.state, outcomeUnknown: state.status === 'queued' || state.status === 'sent' },
+      };
     }
     case 'retry':
-      return state.outcome ? { state, events: [] } : { state: { ...state, nextAttemptAt: word.nextAt, outcomeUnknown: false }, events: [] };
+      return state.outcome
+        ? { state, events: [] }
+        : { state: { ...state, nextAttemptAt: word.nextAt, outcomeUnknown: false }, events: [] };
     case 'failed':
       return fail({ state, events: [] }, word.at, word.code, word.outcome ?? 'failed');
     case 'silence':
-      return { state: state.status === 'sent' && !state.outcome ? { ...state, outcome: 'unreceipted' } : state, events: [] };
+      return {
+        state: state.status === 'sent' && !state.outcome ? { ...state, outcome: 'unreceipted' } : state,
+        events: [],
+      };
     case 'receipt':
       return receive(reopen(state), word);
   }
@@ -112,25 +131,56 @@ function receive(state: State, { receipt, at, code }: Extract<Word, { word: 'rec
 }
 
 /** A failure for want of news alone is undone by news. */
-const reopen = (state: State): State => (state.status === 'failed' && state.outcome === 'unknown' ? { ...state, status: 'sent', outcome: null, failureCode: null, failedAt: null, outcomeUnknown: true } : state);
+const reopen = (state: State): State =>
+  state.status === 'failed' && state.outcome === 'unknown'
+    ? { ...state, status: 'sent', outcome: null, failureCode: null, failedAt: null, outcomeUnknown: true }
+    : state;
 
 function hand(state: State, at: Date, outcome: Outcome | null = null): Fold {
   const to = MOVES[state.status].accepted;
-  if (to) return { state: { ...state, status: to, sentAt: at, outcome: state.outcome ?? outcome, outcomeUnknown: false, nextAttemptAt: null }, events: ['message.sent'] };
+  if (to)
+    return {
+      state: {
+        ...state,
+        status: to,
+        sentAt: at,
+        outcome: state.outcome ?? outcome,
+        outcomeUnknown: false,
+        nextAttemptAt: null,
+      },
+      events: ['message.sent'],
+    };
   if (state.status !== 'sent' || !state.outcomeUnknown) return { state, events: [] };
-  return { state: { ...state, outcome: state.outcome ?? outcome, outcomeUnknown: false, nextAttemptAt: null }, events: [] };
+  return {
+    state: { ...state, outcome: state.outcome ?? outcome, outcomeUnknown: false, nextAttemptAt: null },
+    events: [],
+  };
 }
 
 function deliver({ state, events }: Fold, at: Date): Fold {
   const to = MOVES[state.status].delivered;
   if (!to) return { state, events };
-  return { state: { ...state, status: to, deliveredAt: at, outcome: 'delivered', outcomeUnknown: false, nextAttemptAt: null }, events: [...events, 'message.delivered'] };
+  return {
+    state: { ...state, status: to, deliveredAt: at, outcome: 'delivered', outcomeUnknown: false, nextAttemptAt: null },
+    events: [...events, 'message.delivered'],
+  };
 }
 
 function fail({ state, events }: Fold, at: Date, code: string, outcome: Outcome): Fold {
   const to = MOVES[state.status].failed;
   if (!to) return { state, events };
-  return { state: { ...state, status: to, failedAt: at, failureCode: code, outcome, outcomeUnknown: outcome === 'unknown', nextAttemptAt: null }, events: [...events, 'message.failed'] };
+  return {
+    state: {
+      ...state,
+      status: to,
+      failedAt: at,
+      failureCode: code,
+      outcome,
+      outcomeUnknown: outcome === 'unknown',
+      nextAttemptAt: null,
+    },
+    events: [...events, 'message.failed'],
+  };
 }
 
 /** The overall word of a notification (D5): delivered if any channel is, failed if all are, else the most advanced. */

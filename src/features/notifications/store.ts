@@ -36,13 +36,20 @@ const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, 
   m.read_at as "readAt", m.complained_at as "complainedAt"`;
 const FROM = `messages m left join template_versions v on v.id = m.template_version_id`;
 
-export const loadMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> => sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1)`, [ids]);
+export const loadMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
+  sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1)`, [ids]);
 
 /** Locked in the order of their ids, so that two batches never wait for each other in a circle. */
-export const lockMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> => sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1) order by m.id for update of m`, [ids]);
+export const lockMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
+  sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1) order by m.id for update of m`, [ids]);
 
 /** All messages of these notifications, oldest first. The tenant and the mode stand in the key. */
-export const loadNotifications = (sql: Sql, tenantId: string, mode: string, notificationIds: readonly string[]): Promise<Message[]> =>
+export const loadNotifications = (
+  sql: Sql,
+  tenantId: string,
+  mode: string,
+  notificationIds: readonly string[],
+): Promise<Message[]> =>
   sql.query(
     `select ${MESSAGE} from unnest($3::uuid[], $4::uuid[]) as n(first, last) join ${FROM} on m.id > n.first and m.id <= n.last
      where m.tenant_id = $1 and m.mode = $2 order by m.id`,
@@ -65,10 +72,15 @@ export async function updateStates(sql: Sql, states: readonly (State & { id: str
 
 /** Takes due rows away that no worker holds; returns the ids. */
 export const withdrawDue = async (sql: Sql, ids: readonly string[]): Promise<string[]> =>
-  (await sql.query<{ id: string }>(`delete from due where id = any($1) and owner is null returning id`, [ids])).map(({ id }) => id);
+  (await sql.query<{ id: string }>(`delete from due where id = any($1) and owner is null returning id`, [ids])).map(
+    ({ id }) => id,
+  );
 
 /** A settled message has nothing more due; one that a worker holds is left to that worker. */
-export const scheduleDue = (sql: Sql, rows: readonly { id: string; tenantId: string; connectionId: string; lane: number; runAt: Date }[]): Promise<unknown> =>
+export const scheduleDue = (
+  sql: Sql,
+  rows: readonly { id: string; tenantId: string; connectionId: string; lane: number; runAt: Date }[],
+): Promise<unknown> =>
   sql.query(
     `insert into due (id, tenant_id, connection_id, lane, run_at)
      select id, "tenantId", "connectionId", lane, "runAt"

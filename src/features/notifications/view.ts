@@ -6,10 +6,26 @@ import type { AttemptRow, Message, NewMessage, ReceiptRow } from './types.ts';
 
 /** Reasons that are not a provider's. */
 const REASONS: Readonly<Record<string, { message: string; fix: string; retryable: boolean }>> = {
-  bounced: { message: 'The message was taken and then came back: the mailbox or number does not exist or refuses it.', fix: 'Correct the address, or use another channel for this person.', retryable: false },
-  expired: { message: 'It could not be handed over within its time to live.', fix: 'See the attempts for what stood in the way; send again, with a longer ttl_seconds if it is still wanted.', retryable: true },
-  cancelled: { message: 'It was cancelled before it was handed over.', fix: 'Nothing to do. Send again if that was a mistake.', retryable: true },
-  outcome_unknown: { message: 'The message left, no answer came back, and no receipt settled it in time.', fix: 'Ask the person, or send again if a second copy does no harm.', retryable: false },
+  bounced: {
+    message: 'The message was taken and then came back: the mailbox or number does not exist or refuses it.',
+    fix: 'Correct the address, or use another channel for this person.',
+    retryable: false,
+  },
+  expired: {
+    message: 'It could not be handed over within its time to live.',
+    fix: 'See the attempts for what stood in the way; send again, with a longer ttl_seconds if it is still wanted.',
+    retryable: true,
+  },
+  cancelled: {
+    message: 'It was cancelled before it was handed over.',
+    fix: 'Nothing to do. Send again if that was a mistake.',
+    retryable: true,
+  },
+  outcome_unknown: {
+    message: 'The message left, no answer came back, and no receipt settled it in time.',
+    fix: 'Ask the person, or send again if a second copy does no harm.',
+    retryable: false,
+  },
 };
 
 export interface FailureText {
@@ -25,13 +41,37 @@ export function reasonOf(code: string): FailureText {
   return { code, message: reason.message, fix: reason.fix, retryable: reason.retryable };
 }
 
+/** The words for one attempt: what the message may still become is not said yet. */
+const faultText = (fault: string): FailureText => {
+  const meaning = FAULTS[fault as FaultKind];
+  return meaning
+    ? { code: fault, message: meaning.message, fix: meaning.fix, retryable: meaning.retryable }
+    : reasonOf(fault);
+};
+
+/** Every reason a message can fail for. */
+export const reasons = (): readonly FailureText[] =>
+  [...Object.keys(FAULTS), ...Object.keys(REASONS)]
+    .filter((code, index, all) => all.indexOf(code) === index)
+    .map(reasonOf);
+
 const time = (at: Date | null): string | undefined => at?.toISOString();
-const present = <T extends object>(fields: T): T => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== false)) as T;
+const present = <T extends object>(fields: T): T =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== false),
+  ) as T;
 
 /** A message that was just accepted. */
 export const newMessageView = (message: NewMessage): object => ({
   notification_id: toWire('notification', notificationIdOf(message.id)),
-  ...present({ channel: message.channel, message_id: toWire('message', message.id), status: 'queued', address: message.address, template_id: message.templateSlug, language: message.language }),
+  ...present({
+    channel: message.channel,
+    message_id: toWire('message', message.id),
+    status: 'queued',
+    address: message.address,
+    template_id: message.templateSlug,
+    language: message.language,
+  }),
   attempts_made: 0,
   created_at: message.createdAt.toISOString(),
   livemode: message.mode === 'live',
@@ -52,7 +92,9 @@ export interface ProviderWords {
 }
 
 export function messageView(message: Message, words: ProviderWords = {}) {
-  const failure = message.failureCode ? { ...reasonOf(message.failureCode), at: time(message.failedAt) ?? message.createdAt.toISOString(), ...words } : undefined;
+  const failure = message.failureCode
+    ? { ...reasonOf(message.failureCode), at: time(message.failedAt) ?? message.createdAt.toISOString(), ...words }
+    : undefined;
   return {
     ...present({
       channel: message.channel,
@@ -94,12 +136,19 @@ export function attemptView(attempt: AttemptRow, showProvider: boolean) {
     started_at: attempt.startedAt.toISOString(),
     duration_ms: attempt.finishedAt ? attempt.finishedAt.getTime() - attempt.startedAt.getTime() || 0 : undefined,
     outcome: attempt.result ?? 'in_progress',
-    failure: attempt.fault ? { ...reasonOf(attempt.fault), ...(showProvider ? wordsOf(attempt) : {}) } : undefined,
+    failure: attempt.fault ? { ...faultText(attempt.fault), ...(showProvider ? wordsOf(attempt) : {}) } : undefined,
     retry_at: time(attempt.retryAt),
   });
 }
 
-export const wordsOf = ({ providerCode, providerMessage }: Pick<AttemptRow, 'providerCode' | 'providerMessage'>): ProviderWords => present({ provider_code: providerCode ?? undefined, provider_message: providerMessage ?? undefined }) as ProviderWords;
+export const wordsOf = ({
+  providerCode,
+  providerMessage,
+}: Pick<AttemptRow, 'providerCode' | 'providerMessage'>): ProviderWords =>
+  present({
+    provider_code: providerCode ?? undefined,
+    provider_message: providerMessage ?? undefined,
+  }) as ProviderWords;
 
 const RECEIPT_TEXT: Readonly<Record<string, string>> = {
   sent: 'The provider confirmed that it has sent the message',
@@ -119,13 +168,29 @@ const RESULT_TEXT: Readonly<Record<string, string>> = {
 
 /** What happened, in order, in words. */
 export function timelineOf(message: Message, attempts: readonly AttemptRow[], receipts: readonly ReceiptRow[]) {
-  const entries: { at: string; type: string; text: string; detail?: string }[] = [{ at: message.createdAt.toISOString(), type: 'accepted', text: 'Accepted' }];
+  const entries: { at: string; type: string; text: string; detail?: string }[] = [
+    { at: message.createdAt.toISOString(), type: 'accepted', text: 'Accepted' },
+  ];
   for (const attempt of attempts) {
-    entries.push({ at: attempt.startedAt.toISOString(), type: 'attempt_started', text: `Attempt ${attempt.number} began` });
+    entries.push({
+      at: attempt.startedAt.toISOString(),
+      type: 'attempt_started',
+      text: `Attempt ${attempt.number} began`,
+    });
     if (!attempt.result || !attempt.finishedAt) continue;
-    const reason = attempt.fault ? reasonOf(attempt.fault) : undefined;
-    entries.push({ at: attempt.finishedAt.toISOString(), type: `attempt_${attempt.result}`, text: `Attempt ${attempt.number} ${RESULT_TEXT[attempt.result]}`, ...(reason ? { detail: `${reason.message} ${reason.fix}` } : {}) });
-    if (attempt.retryAt) entries.push({ at: attempt.finishedAt.toISOString(), type: 'retry_scheduled', text: `The next attempt is due ${attempt.retryAt.toISOString()}` });
+    const reason = attempt.fault ? faultText(attempt.fault) : undefined;
+    entries.push({
+      at: attempt.finishedAt.toISOString(),
+      type: `attempt_${attempt.result}`,
+      text: `Attempt ${attempt.number} ${RESULT_TEXT[attempt.result]}`,
+      ...(reason ? { detail: `${reason.message} ${reason.fix}` } : {}),
+    });
+    if (attempt.retryAt)
+      entries.push({
+        at: attempt.finishedAt.toISOString(),
+        type: 'retry_scheduled',
+        text: `The next attempt is due ${attempt.retryAt.toISOString()}`,
+      });
   }
   for (const receipt of receipts) {
     const reason = receipt.fault ? reasonOf(receipt.fault) : undefined;
@@ -133,11 +198,24 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
       at: receipt.at.toISOString(),
       type: `receipt_${receipt.receipt}`,
       text: RECEIPT_TEXT[receipt.receipt] ?? receipt.receipt,
-      ...(reason ? { detail: `${reason.message} ${reason.fix}` } : receipt.applied ? {} : { detail: 'It changed nothing: a later word had already been heard.' }),
+      ...(reason
+        ? { detail: `${reason.message} ${reason.fix}` }
+        : receipt.applied
+          ? {}
+          : { detail: 'It changed nothing: a later word had already been heard.' }),
     });
   }
-  if (message.outcomeUnknown) entries.push({ at: (message.sentAt ?? message.createdAt).toISOString(), type: 'outcome_unknown', text: 'Nobody knows whether it arrived; waiting for a receipt' });
-  if (message.failureCode && message.failedAt && !receipts.some(({ receipt, applied }) => applied && (receipt === 'failed' || receipt === 'bounced'))) {
+  if (message.outcomeUnknown)
+    entries.push({
+      at: (message.sentAt ?? message.createdAt).toISOString(),
+      type: 'outcome_unknown',
+      text: 'Nobody knows whether it arrived; waiting for a receipt',
+    });
+  if (
+    message.failureCode &&
+    message.failedAt &&
+    !receipts.some(({ receipt, applied }) => applied && (receipt === 'failed' || receipt === 'bounced'))
+  ) {
     const reason = reasonOf(message.failureCode);
     entries.push({ at: message.failedAt.toISOString(), type: 'failed', text: reason.message, detail: reason.fix });
   }

@@ -5,7 +5,11 @@ export interface Bar {
   readonly x: number;
   readonly width: number;
   /** Drawn from the bottom up. */
-  readonly parts: readonly { readonly kind: 'delivered' | 'other' | 'failed'; readonly y: number; readonly h: number }[];
+  readonly parts: readonly {
+    readonly kind: 'delivered' | 'other' | 'failed';
+    readonly y: number;
+    readonly h: number;
+  }[];
   readonly title: string;
   /** Hour of the day, on every sixth bar. */
   readonly label?: string;

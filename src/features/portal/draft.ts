@@ -43,7 +43,11 @@ const PREFIX = 'x_';
 const LINE_MAX = 1_000;
 export const LANGUAGE = /^[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*$/;
 
-export function inputs(channel: AnyChannel, content: Readonly<Record<string, unknown>>, typed?: Fields): readonly Input[] {
+export function inputs(
+  channel: AnyChannel,
+  content: Readonly<Record<string, unknown>>,
+  typed?: Fields,
+): readonly Input[] {
   const required: readonly string[] = channel.content.required ?? [];
   return Object.entries(channel.content.properties as Record<string, Property>).map(([name, property]) => {
     const kind = kindOf(property);
@@ -143,7 +147,9 @@ export function inputOf(draft: Draft): (path: string) => string | undefined {
 export function readObject(text: string | undefined): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text ?? '');
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : {};
   } catch {
     return {};
   }

@@ -12,6 +12,7 @@ import { homePage } from './pages-home.ts';
 import { keyPages } from './pages-keys.ts';
 import { messagePages } from './pages-messages.ts';
 import { outboxPages } from './pages-outbox.ts';
+import { referencePages } from './pages-reference.ts';
 import { templatePages } from './pages-templates.ts';
 import type { ConnectionsDoor, NotificationsDoor, OutboxDoor, TemplatesDoor, TenantsDoor } from './ports.ts';
 import { assetRoute, faviconRoute } from './routes.ts';
@@ -27,6 +28,8 @@ export interface PortalDeps {
   readonly notifications: NotificationsDoor;
   readonly sandbox: OutboxDoor;
   readonly registry: Registry;
+  /** What the reference describes. */
+  readonly routes: () => readonly Route[];
   readonly vault: Vault;
   readonly config: Pick<Config, 'signUp' | 'systemSmtpUrl'>;
   /** Called with each request, because the port may be the system's choice. No slash at its end. */
@@ -59,6 +62,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...channelPages(parts),
       ...keyPages(parts),
       ...guidePages(parts),
+      ...referencePages(parts),
       assetRoute(view),
       faviconRoute(view, 'favicon.svg'),
     ],

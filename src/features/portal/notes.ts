@@ -24,6 +24,8 @@ export const NOTES = {
   played: good('Done. The answer came back through the same signed door a provider uses.'),
   mode_live: good('You are looking at live data now. What you send from here reaches people.'),
   mode_test: good('You are looking at test data now. Nothing leaves this machine.'),
-  link_used: bad('This sign-in link was used already, or is too old. Ask for a new one, or sign in with your password.'),
+  link_used: bad(
+    'This sign-in link was used already, or is too old. Ask for a new one, or sign in with your password.',
+  ),
   only_test: bad('The outbox belongs to test mode. Switch to test to see it.'),
 } as const satisfies Record<string, Note>;

@@ -75,10 +75,15 @@ export function accountPages({
       );
     }),
 
-    site.get('/portal/login', 'The form to sign in.', async (visit) => (visit.session ? visit.go('/portal') : signInPage(visit)), {
-      open: true,
-      query: ['next'],
-    }),
+    site.get(
+      '/portal/login',
+      'The form to sign in.',
+      async (visit) => (visit.session ? visit.go('/portal') : signInPage(visit)),
+      {
+        open: true,
+        query: ['next'],
+      },
+    ),
     site.post(
       '/portal/login',
       'Signs in.',

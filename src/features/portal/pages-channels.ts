@@ -17,7 +17,11 @@ export interface ChannelPagesDeps {
 /** Credentials travel under a prefix, so that a field called `name` is not the connection's own. */
 const PREFIX = 'c_';
 const inputOf = (path: string): string | undefined =>
-  path.startsWith('credentials.') ? `${PREFIX}${path.slice('credentials.'.length)}` : path === 'name' ? 'name' : undefined;
+  path.startsWith('credentials.')
+    ? `${PREFIX}${path.slice('credentials.'.length)}`
+    : path === 'name'
+      ? 'name'
+      : undefined;
 
 export function channelPages({ site, connections, registry }: ChannelPagesDeps): readonly Route[] {
   const found = (connection: Connection): { channel: AnyChannel; adapter: AnyAdapter } => {
@@ -128,17 +132,21 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
         return connectionPage(visit, connection, faultsOf(error, inputOf));
       }
     }),
-    site.post('/portal/connections/:connection_id/test', 'Asks the provider whether the credentials work.', async (visit) => {
-      const path = `/portal/connections/${visit.params.connection_id}`;
-      try {
-        await connections.test(visit.principal, visit.params.connection_id ?? '');
-        return visit.go(path, 'connection_ok');
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== 'connection_failed') throw error;
-        // The reason is kept with the connection, unless the store of it lags; then it is in the refusal itself.
-        return connectionPage(visit, await one(visit), { general: error.message, fields: {} });
-      }
-    }),
+    site.post(
+      '/portal/connections/:connection_id/test',
+      'Asks the provider whether the credentials work.',
+      async (visit) => {
+        const path = `/portal/connections/${visit.params.connection_id}`;
+        try {
+          await connections.test(visit.principal, visit.params.connection_id ?? '');
+          return visit.go(path, 'connection_ok');
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.code !== 'connection_failed') throw error;
+          // The reason is kept with the connection, unless the store of it lags; then it is in the refusal itself.
+          return connectionPage(visit, await one(visit), { general: error.message, fields: {} });
+        }
+      },
+    ),
     site.post('/portal/connections/:connection_id/default', 'Makes it the one new messages use.', async (visit) => {
       await connections.patch(visit.principal, visit.params.connection_id ?? '', { is_default: true });
       return visit.go(`/portal/connections/${visit.params.connection_id}`, 'connection_default');
@@ -161,7 +169,9 @@ function rule(channel: AnyChannel): string {
   const { send, reply } = channel.templatePolicy;
   const opening = send === 'required' ? 'Templates only' : 'Template or plain text';
   const answer =
-    reply === 'anytime' || send !== 'required' ? '' : `, free text within ${reply.hoursAfterInbound} hours of an answer`;
+    reply === 'anytime' || send !== 'required'
+      ? ''
+      : `, free text within ${reply.hoursAfterInbound} hours of an answer`;
   const { receipts } = channel.capabilities;
   const told = receipts.length > 0 ? `Can report: ${receipts.join(', ')}.` : 'Reports nothing after the hand-over.';
   return `${opening}${answer}. ${told}`;
@@ -188,7 +198,9 @@ function draw(field: Field, typed: Fields | undefined, connection?: Connection) 
     options: (field.options ?? []).map((option) => ({ option, chosen: option === String(value) })),
     ...(field.min === undefined ? {} : { min: field.min }),
     ...(field.max === undefined ? {} : { max: field.max }),
-    placeholder: secret?.set ? `stored${secret.last_four ? `, ends in ${secret.last_four}` : ''}; empty keeps it` : field.example,
+    placeholder: secret?.set
+      ? `stored${secret.last_four ? `, ends in ${secret.last_four}` : ''}; empty keeps it`
+      : field.example,
     help: field.help,
   };
 }

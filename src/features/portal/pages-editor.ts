@@ -89,8 +89,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
       show === 'add' ? [visit.fields.add_channel ?? '', visit.fields.add_language?.trim() || 'en'] : show.split('/');
     if (!registry.channel(channel) || !LANGUAGE.test(language)) return draft;
     if (draft.content[channel]?.[language]) return { ...draft, channel, language };
-    const start =
-      Object.values(draft.content[channel] ?? {})[0] ?? (await startingPoint(visit, channel));
+    const start = Object.values(draft.content[channel] ?? {})[0] ?? (await startingPoint(visit, channel));
     const content = start
       ? { ...draft.content, [channel]: { ...draft.content[channel], [language]: start } }
       : draft.content;
@@ -170,7 +169,11 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         const id = visit.params.template_id ?? '';
         const template = await templates.get(visit.principal, id);
         const wanted = /^[1-9]\d{0,8}$/.test(visit.query.version ?? '') ? Number(visit.query.version) : undefined;
-        const from = await templates.getVersion(visit.principal, id, wanted ?? template.version ?? template.latest_version);
+        const from = await templates.getVersion(
+          visit.principal,
+          id,
+          wanted ?? template.version ?? template.latest_version,
+        );
         const [channel = '', language = ''] = (visit.query.part ?? '').split('/');
         const part = from.content[channel]?.[language] ? { channel, language } : partsOf(from)[0];
         return draw(
@@ -182,7 +185,11 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
             content: from.content,
             channel: part?.channel ?? '',
             language: part?.language ?? 'en',
-            data: JSON.stringify((await templates.preview(visit.principal, id, { version: from.number })).data, null, 2),
+            data: JSON.stringify(
+              (await templates.preview(visit.principal, id, { version: from.number })).data,
+              null,
+              2,
+            ),
           },
           id,
         );

@@ -81,7 +81,11 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
         });
         return shownOnce(visit, key);
       } catch (error) {
-        if (error instanceof ApiError && error.status === 409) return list(visit, faultsOf(error, () => undefined));
+        if (error instanceof ApiError && error.status === 409)
+          return list(
+            visit,
+            faultsOf(error, () => undefined),
+          );
         throw error;
       }
     }),

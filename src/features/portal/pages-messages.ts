@@ -83,28 +83,34 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
       { query: [...FILTERS, 'cursor'] },
     ),
 
-    site.get('/portal/messages/:notification_id', 'One notification: as it was seen, and its whole story.', async (visit) => {
-      const notification = await notifications.get(visit.principal, visit.params.notification_id ?? '');
-      const parts = await Promise.all(
-        notification.channels.map(async (message) => part(message, await notifications.preview(visit.principal, message.message_id), labelOf, visit.request.at)),
-      );
-      const context = await sample(visit);
-      return visit.render(
-        'message',
-        { title: `To ${recipientOf(notification.recipient)}`, section: 'activity' },
-        {
-          notification,
-          recipient: Object.entries(notification.recipient).map(([name, value]) => ({ name, value })),
-          parts,
-          moving: notification.channels.some(({ status }) => status === 'queued' || status === 'sent'),
-          cancellable: notification.channels.some(({ status }) => status === 'queued'),
-          retryable: notification.channels.every(({ status }) => status === 'failed'),
-          again: curl(context, 'POST', '/api/v1/notifications/send', requestOf(notification, parts)),
-          look: curl(context, 'GET', `/api/v1/notifications/${notification.notification_id}`),
-          record: JSON.stringify(notification, null, 2),
-        },
-      );
-    }),
+    site.get(
+      '/portal/messages/:notification_id',
+      'One notification: as it was seen, and its whole story.',
+      async (visit) => {
+        const notification = await notifications.get(visit.principal, visit.params.notification_id ?? '');
+        const parts = await Promise.all(
+          notification.channels.map(async (message) =>
+            part(message, await notifications.preview(visit.principal, message.message_id), labelOf, visit.request.at),
+          ),
+        );
+        const context = await sample(visit);
+        return visit.render(
+          'message',
+          { title: `To ${recipientOf(notification.recipient)}`, section: 'activity' },
+          {
+            notification,
+            recipient: Object.entries(notification.recipient).map(([name, value]) => ({ name, value })),
+            parts,
+            moving: notification.channels.some(({ status }) => status === 'queued' || status === 'sent'),
+            cancellable: notification.channels.some(({ status }) => status === 'queued'),
+            retryable: notification.channels.every(({ status }) => status === 'failed'),
+            again: curl(context, 'POST', '/api/v1/notifications/send', requestOf(notification, parts)),
+            look: curl(context, 'GET', `/api/v1/notifications/${notification.notification_id}`),
+            record: JSON.stringify(notification, null, 2),
+          },
+        );
+      },
+    ),
     site.get('/portal/messages/:message_id/letter', 'The HTML of a message, alone in its frame.', async (visit) => {
       const { preview } = await notifications.preview(visit.principal, visit.params.message_id ?? '');
       return letter(preview);
@@ -123,7 +129,10 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
       'Sends a failed notification again, as a new one.',
       async (visit) => {
         const { principal, ip, requestId, at } = visit.request;
-        const { body } = await notifications.retry({ principal, ip, requestId, at }, visit.params.notification_id ?? '');
+        const { body } = await notifications.retry(
+          { principal, ip, requestId, at },
+          visit.params.notification_id ?? '',
+        );
         const again = body as { readonly notification_id?: string } | undefined;
         return visit.go(`/portal/messages/${again?.notification_id ?? visit.params.notification_id}`, 'retried');
       },

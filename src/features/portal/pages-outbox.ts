@@ -34,8 +34,7 @@ export function outboxPages({ site, tenants, sandbox, registry, publicUrl }: Out
       '/portal/outbox',
       'Everything sent with a test key, newest first.',
       async (visit) => {
-        if (visit.principal.mode === 'live')
-          return visit.render('outbox-live', { title: 'Outbox', section: 'outbox' });
+        if (visit.principal.mode === 'live') return visit.render('outbox-live', { title: 'Outbox', section: 'outbox' });
         const { channel, recipient, cursor } = visit.query;
         const [page, keys] = await Promise.all([
           sandbox.list(visit.principal, {

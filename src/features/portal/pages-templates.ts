@@ -17,23 +17,28 @@ export interface TemplatePagesDeps {
 export function templatePages({ site, tenants, templates, registry, publicUrl }: TemplatePagesDeps): readonly Route[] {
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
   return [
-    site.get('/portal/templates', 'Every template.', async (visit) => {
-      const { cursor } = visit.query;
-      const page = await templates.list(visit.principal, { limit: 50, ...(cursor ? { cursor } : {}) });
-      return visit.render(
-        'templates',
-        { title: 'Templates', section: 'templates' },
-        {
-          rows: page.data.map((row) => ({
-            ...row,
-            labels: Object.keys(row.channels).map(labelOf),
-            languages: [...new Set(Object.values(row.channels).flat())],
-          })),
-          next: page.next_cursor ? `/portal/templates?cursor=${encodeURIComponent(page.next_cursor)}` : undefined,
-          first: cursor ? '/portal/templates' : undefined,
-        },
-      );
-    }, { query: ['cursor'] }),
+    site.get(
+      '/portal/templates',
+      'Every template.',
+      async (visit) => {
+        const { cursor } = visit.query;
+        const page = await templates.list(visit.principal, { limit: 50, ...(cursor ? { cursor } : {}) });
+        return visit.render(
+          'templates',
+          { title: 'Templates', section: 'templates' },
+          {
+            rows: page.data.map((row) => ({
+              ...row,
+              labels: Object.keys(row.channels).map(labelOf),
+              languages: [...new Set(Object.values(row.channels).flat())],
+            })),
+            next: page.next_cursor ? `/portal/templates?cursor=${encodeURIComponent(page.next_cursor)}` : undefined,
+            first: cursor ? '/portal/templates' : undefined,
+          },
+        );
+      },
+      { query: ['cursor'] },
+    ),
     site.get(
       '/portal/templates/:template_id',
       'One template: how it reads, and its versions.',
@@ -82,9 +87,7 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
               compare: template.version !== null && template.version !== version.number,
               back: version.status === 'archived',
             })),
-            curl: channel
-              ? send({ baseUrl: publicUrl(), key }, templateBody(channel, id, drawn.data))
-              : undefined,
+            curl: channel ? send({ baseUrl: publicUrl(), key }, templateBody(channel, id, drawn.data)) : undefined,
           },
         );
       },

@@ -9,7 +9,7 @@ import { ApiError } from '../../lib/errors.ts';
 import { type Principal, type Reply, type Request, type Route, route } from '../../lib/http.ts';
 import { type Faults, type Fields, fieldsOf, noFaults, valuesOf } from './forms.ts';
 import { NOTES } from './notes.ts';
-import type { TenantsDoor, Session } from './ports.ts';
+import type { Session, TenantsDoor } from './ports.ts';
 import type { View } from './view.ts';
 
 export interface SiteDeps {
@@ -182,7 +182,9 @@ export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site 
       hidden: true,
       ...(options.audit ? { audit: options.audit } : {}),
       params: Type.Object(
-        Object.fromEntries([...path.matchAll(/:(\w+)/g)].map(([, name = '']) => [name, Type.String({ maxLength: 200 })])),
+        Object.fromEntries(
+          [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => [name, Type.String({ maxLength: 200 })]),
+        ),
       ),
       query: Type.Object(
         Object.fromEntries(
@@ -198,7 +200,10 @@ export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site 
       replies:
         method === 'GET'
           ? { 200: { description: 'The page.', type: 'text/html' } }
-          : { 303: { description: 'Done; see the page it names.' }, 422: { description: 'The form, with what was wrong.', type: 'text/html' } },
+          : {
+              303: { description: 'Done; see the page it names.' },
+              422: { description: 'The form, with what was wrong.', type: 'text/html' },
+            },
       errors: method === 'POST' ? ['csrf'] : [],
       handler: async (request) => {
         const who = options.open ? await find(request) : known.get(request.principal);
@@ -233,13 +238,16 @@ export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site 
       return visit.render(
         'error',
         { title: TITLES[error.code] ?? 'That did not work', status: error.status },
-        { message: error.code === 'not_found' ? undefined : error.message, code: error.code, request_id: request.requestId },
+        {
+          message: error.code === 'not_found' ? undefined : error.message,
+          code: error.code,
+          request_id: request.requestId,
+        },
       );
     },
     signedIn: (token) => cookie('carillon', token, HOUR_12),
     signedOut: () => [cookie('carillon', '', 0), cookie('carillon_once', '', 0)],
-    handOver: (token, secret) =>
-      cookie('carillon_once', vault.seal(JSON.stringify(secret), place(token)), 300),
+    handOver: (token, secret) => cookie('carillon_once', vault.seal(JSON.stringify(secret), place(token)), 300),
     takeOver(visit) {
       const sealed = read(visit.request, 'carillon_once');
       const gone = cookie('carillon_once', '', 0);

@@ -40,7 +40,8 @@ export function createView(folder: string = join(projectRoot, 'templates', 'port
         text: readFileSync(join(folder, kind, name), 'utf8'),
       }));
   for (const { name, text } of read('partials')) engine.registerPartial(name, text);
-  const compile = (kind: string) => new Map(read(kind).map(({ name, text }) => [name, engine.compile(text)]));
+  const compile = (kind: string) =>
+    new Map(read(kind).map(({ name, text }) => [name, engine.compile(text, { preventIndent: true })]));
   const pages = compile('pages');
   const layouts = compile('layouts');
   return {
@@ -79,18 +80,21 @@ const SHAPES: Readonly<Record<string, string>> = {
 const ICONS: Readonly<Record<string, string>> = {
   home: '<path d="M2.500 7 8 2.500 13.500 7v6.500h-4v-4h-3v4h-4Z"/>',
   activity: '<path d="M1.500 8.500h3l2-5.500 3.500 10 2-4.500h2.500"/>',
-  outbox: '<path d="M1.800 9.500 4 3h8l2.200 6.500v3.700H1.800Z"/><path d="M1.800 9.500h3.700l1 1.700h3l1-1.700h3.700"/>',
-  templates: '<path d="M3.500 1.800h6l3 3v9.400h-9Z"/><path d="M9.300 1.800v3.200h3.200M5.800 8.300h4.500M5.800 11h3"/>',
+  outbox:
+    '<path d="M1.800 9.500 4 3h8l2.200 6.500v3.700H1.800Z"/><path d="M1.800 9.500h3.700l1 1.700h3l1-1.700h3.700"/>',
+  templates:
+    '<path d="M3.500 1.800h6l3 3v9.400h-9Z"/><path d="M9.300 1.800v3.200h3.200M5.800 8.300h4.500M5.800 11h3"/>',
   channels: '<path d="M5.500 1.800v3M10.500 1.800v3M3.500 4.800h9v2.700a4.500 4.500 0 0 1-9 0ZM8 12v2.500"/>',
   keys: '<circle cx="5" cy="11" r="3"/><path d="m7.200 8.800 6-6M10.800 5.200l2 2M9 7l1.300 1.300"/>',
-  guide: '<path d="M2 3h4.200A1.800 1.800 0 0 1 8 4.800v8.700A1.800 1.800 0 0 0 6.200 12H2ZM14 3H9.800A1.800 1.800 0 0 0 8 4.800v8.700A1.800 1.800 0 0 1 9.800 12H14Z"/>',
+  guide:
+    '<path d="M2 3h4.200A1.800 1.800 0 0 1 8 4.800v8.700A1.800 1.800 0 0 0 6.200 12H2ZM14 3H9.800A1.800 1.800 0 0 0 8 4.800v8.700A1.800 1.800 0 0 1 9.800 12H14Z"/>',
   more: '<path d="M3 8h.01M8 8h.01M13 8h.01" stroke-width="2.500"/>',
   check: '<path d="m2.500 6.200 2.300 2.300 4.700-5"/>',
   play: '<path d="M4.500 2.800v10.400L13 8Z"/>',
 };
 
 function registerHelpers(engine: typeof Handlebars, urls: ReadonlyMap<string, string>): void {
-  const escape = Handlebars.escapeExpression;
+  const plain = Handlebars.escapeExpression;
   const shape = (status: unknown) =>
     `<svg viewBox="0 0 12 12" aria-hidden="true">${SHAPES[String(status)] ?? SHAPES.queued}</svg>`;
   const nowOf = (options: Handlebars.HelperOptions) => (options.data.root as { now: Date }).now;
@@ -119,15 +123,15 @@ function registerHelpers(engine: typeof Handlebars, urls: ReadonlyMap<string, st
     shape: (status: unknown) => safe(shape(status)),
     st: (status: unknown, words: unknown) =>
       safe(
-        `<span class="st st-${escape(String(status))}">${shape(status)}${escape(typeof words === 'string' ? words : String(status))}</span>`,
+        `<span class="st st-${plain(String(status))}">${shape(status)}${plain(typeof words === 'string' ? words : String(status))}</span>`,
       ),
     ago: (iso: unknown, options: Handlebars.HelperOptions) =>
       typeof iso === 'string' && !Number.isNaN(Date.parse(iso))
         ? safe(
-            `<time datetime="${escape(iso)}" title="${escape(exact(iso))}">${escape(relative(iso, nowOf(options)))}</time>`,
+            `<time datetime="${plain(iso)}" title="${plain(exact(iso))}">${plain(relative(iso, nowOf(options)))}</time>`,
           )
         : '',
     clock: (iso: string) =>
-      safe(`<time datetime="${escape(iso)}" title="${escape(exact(iso))}">${escape(exact(iso).slice(11, 19))}</time>`),
+      safe(`<time datetime="${plain(iso)}" title="${plain(exact(iso))}">${plain(exact(iso).slice(11, 19))}</time>`),
   });
 }

@@ -3,10 +3,21 @@
  * recipient's magic address says, and remembers the finished message. Nothing leaves the machine; its receipts come back
  * through the same signed door as anyone's.
  */
-import { type AnyAdapter, type AnyChannel, DeliveryError, FAULTS, type Receipt, type SandboxStep, hmac, sameBytes, type ChannelEvent, type RawRequest } from '../../channel-kit/index.ts';
+import {
+  type AnyAdapter,
+  type AnyChannel,
+  type ChannelEvent,
+  DeliveryError,
+  FAULTS,
+  hmac,
+  type RawRequest,
+  type Receipt,
+  type SandboxStep,
+  sameBytes,
+} from '../../channel-kit/index.ts';
 import type { Db } from '../../lib/db.ts';
 import { fromWire } from '../../lib/ids.ts';
-import { acceptOutbox, countRefusal, findOutbox, openOutbox, type ReceiptStep } from './store.ts';
+import { acceptOutbox, countRefusal, openOutbox, type ReceiptStep } from './store.ts';
 
 export const SANDBOX_ADAPTER = 'sandbox';
 const SIGNATURE = 'x-sandbox-signature';
@@ -24,8 +35,10 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
     id: SANDBOX_ADAPTER,
     label: 'Sandbox',
     credentials: real.credentials,
-    receipts: channel.capabilities.receipts,
-    dedupes: true,
+    // The sandbox can tell more than some real providers: the whole life of a message is there to be tried.
+    receipts: ['sent', 'delivered', 'read', 'failed', 'bounced', 'complained'],
+    // As the real one: what a lost answer leads to is a part of what there is to try.
+    dedupes: real.dedupes,
     perSecond: 5_000,
     concurrency: 200,
     faults: {},
@@ -34,7 +47,14 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
       const messageId = idOf(message.reference);
       const script = scriptOf(channel, message.to);
       const refusals = script.filter((step) => 'refuse' in step);
-      const row = await openOutbox(db, { messageId, connectionId: connectionOf(callbackUrl), channel: channel.id, address: message.address, content: message.content, providerId: `sandbox-${message.reference}` });
+      const row = await openOutbox(db, {
+        messageId,
+        connectionId: connectionOf(callbackUrl),
+        channel: channel.id,
+        address: message.address,
+        content: message.content,
+        providerId: `sandbox-${message.reference}`,
+      });
       if (row.acceptedAt) return { providerId: row.providerId };
       const refusal = refusals[row.refused];
       if (refusal) {
@@ -51,15 +71,12 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
       ring();
       return { providerId: row.providerId };
     },
-    async lookup(message) {
-      const [row] = await findOutbox(db, [idOf(message.reference)]);
-      return row?.acceptedAt ? { providerId: row.providerId } : undefined;
-    },
     check: async () => 'The sandbox is always ready.',
   };
 }
 
-const receiptsOf = (script: readonly SandboxStep[]): readonly ReceiptStep[] => script.filter((step) => 'receipt' in step);
+const receiptsOf = (script: readonly SandboxStep[]): readonly ReceiptStep[] =>
+  script.filter((step) => 'receipt' in step);
 
 function idOf(reference: string): string {
   const id = fromWire('message', reference);
@@ -86,16 +103,34 @@ export interface SandboxReceipt {
 /** The receipt of a channel whose real provider sends none: our own form, signed like any other. */
 export function signReceipt(receipt: SandboxReceipt, url: string, secret: Buffer, at: Date): RawRequest {
   const body = Buffer.from(JSON.stringify(receipt));
-  return { method: 'POST', url, query: {}, headers: { 'content-type': 'application/json', [SIGNATURE]: hmac('sha256', secret, body).toString('hex') }, body, at };
+  return {
+    method: 'POST',
+    url,
+    query: {},
+    headers: { 'content-type': 'application/json', [SIGNATURE]: hmac('sha256', secret, body).toString('hex') },
+    body,
+    at,
+  };
 }
 
-export const verifyReceipt = ({ headers, body }: RawRequest, secret: Buffer): boolean => sameBytes(headers[SIGNATURE], hmac('sha256', secret, body).toString('hex'));
+export const verifyReceipt = ({ headers, body }: RawRequest, secret: Buffer): boolean =>
+  sameBytes(headers[SIGNATURE], hmac('sha256', secret, body).toString('hex'));
 
 /** Total: what is not a receipt of ours is ignored. */
 export function parseReceipt({ body }: RawRequest): readonly ChannelEvent[] {
   try {
     const { key, provider_id, reference, receipt, fault, at } = JSON.parse(body.toString('utf8')) as SandboxReceipt;
-    return [{ type: 'receipt', key, providerId: provider_id, reference, receipt, at: new Date(at), ...(fault ? { fault: { kind: fault as keyof typeof FAULTS } } : {}) }];
+    return [
+      {
+        type: 'receipt',
+        key,
+        providerId: provider_id,
+        reference,
+        receipt,
+        at: new Date(at),
+        ...(fault ? { fault: { kind: fault as keyof typeof FAULTS } } : {}),
+      },
+    ];
   } catch {
     return [{ type: 'ignored', reason: 'not a receipt of the sandbox' }];
   }

@@ -1,5 +1,13 @@
 /** The sandbox: the provider of test keys, its outbox, and the receipts it plays back. */
-import { type AnyAdapter, type Content, hmac, type Preview, type RawRequest, type Receipt, type Registry } from '../../channel-kit/index.ts';
+import {
+  type AnyAdapter,
+  type Content,
+  hmac,
+  type Preview,
+  type RawRequest,
+  type Receipt,
+  type Registry,
+} from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Vault } from '../../lib/crypto.ts';
 import type { Db } from '../../lib/db.ts';
@@ -13,6 +21,7 @@ import { createSandboxAdapter, parseReceipt, SANDBOX_ADAPTER, signReceipt, verif
 import { advanceOutbox, dueOutbox, findOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
 export { SANDBOX_ADAPTER } from './adapter.ts';
+export { REACTIONS, sandboxRoutes } from './routes.ts';
 
 export interface OutboxItem {
   readonly message_id: string;
@@ -31,11 +40,17 @@ export interface Sandbox {
   /** The adapter that carries a connection: its own when it is live, else this room's. */
   adapterOf(connection: OpenConnection): AnyAdapter;
   /** The door of the sandbox's own receipts. */
-  readonly webhook: { verify(request: RawRequest, connectionId: string): boolean; parse(request: RawRequest): ReturnType<typeof parseReceipt> };
+  readonly webhook: {
+    verify(request: RawRequest, connectionId: string): boolean;
+    parse(request: RawRequest): ReturnType<typeof parseReceipt>;
+  };
   /** Posts the receipts that are due through `post`; returns how many. */
   play(): Promise<number>;
   /** What was sent with test keys, newest first. */
-  list(principal: Principal, query: { channel?: string; recipient?: string; limit: number; cursor?: string }): Promise<List<OutboxItem>>;
+  list(
+    principal: Principal,
+    query: { channel?: string; recipient?: string; limit: number; cursor?: string },
+  ): Promise<List<OutboxItem>>;
   /** Throws `not_found`. */
   get(principal: Principal, messageId: string): Promise<OutboxItem>;
   /** Lets the recipient do something now. Throws `not_found`, and `conflict` for a message the sandbox has not taken. */
@@ -54,12 +69,28 @@ export interface SandboxDeps {
   readonly post: (adapterId: string, connectionId: string, request: RawRequest) => Promise<void>;
 }
 
-export function createSandbox({ db, registry, connections, vault, clock, doorbell, publicUrl, post }: SandboxDeps): Sandbox {
-  const adapters = new Map(registry.channels.map((channel) => [channel.id, createSandboxAdapter(channel, db, () => doorbell.ring('outbox'))]));
+export function createSandbox({
+  db,
+  registry,
+  connections,
+  vault,
+  clock,
+  doorbell,
+  publicUrl,
+  post,
+}: SandboxDeps): Sandbox {
+  const adapters = new Map(
+    registry.channels.map((channel) => [channel.id, createSandboxAdapter(channel, db, () => doorbell.ring('outbox'))]),
+  );
   const root = vault.derive('sandbox receipts');
   const secretOf = (connectionId: string): Buffer => hmac('sha256', root, connectionId);
 
-  async function give(row: OutboxRow, step: ReceiptStep, key: string, connection: OpenConnection | undefined): Promise<void> {
+  async function give(
+    row: OutboxRow,
+    step: ReceiptStep,
+    key: string,
+    connection: OpenConnection | undefined,
+  ): Promise<void> {
     if (!connection) return;
     const at = clock.now();
     const reference = toWire('message', row.messageId);
@@ -67,12 +98,37 @@ export function createSandbox({ db, registry, connections, vault, clock, doorbel
     // Where the real provider reports this, its own signed form is used; else the sandbox's.
     if (emulate && connection.adapter.receipts.includes(step.receipt)) {
       const url = connection.callbackUrl(reference);
-      await post(connection.adapter.id, toWire('connection', row.connectionId), { ...emulate(step.receipt, { providerId: row.providerId, reference, address: row.address, ...(step.fault ? { fault: step.fault } : {}), url, at }, connection.credentials), at });
+      await post(connection.adapter.id, toWire('connection', row.connectionId), {
+        ...emulate(
+          step.receipt,
+          {
+            providerId: row.providerId,
+            reference,
+            address: row.address,
+            ...(step.fault ? { fault: step.fault } : {}),
+            url,
+            at,
+          },
+          connection.credentials,
+        ),
+        at,
+      });
       return;
     }
     const url = `${publicUrl()}/hooks/${SANDBOX_ADAPTER}/${toWire('connection', row.connectionId)}`;
-    const receipt = { key, provider_id: row.providerId, reference, receipt: step.receipt, ...(step.fault ? { fault: step.fault } : {}), at: at.toISOString() };
-    await post(SANDBOX_ADAPTER, toWire('connection', row.connectionId), signReceipt(receipt, url, secretOf(row.connectionId), at));
+    const receipt = {
+      key,
+      provider_id: row.providerId,
+      reference,
+      receipt: step.receipt,
+      ...(step.fault ? { fault: step.fault } : {}),
+      at: at.toISOString(),
+    };
+    await post(
+      SANDBOX_ADAPTER,
+      toWire('connection', row.connectionId),
+      signReceipt(receipt, url, secretOf(row.connectionId), at),
+    );
   }
 
   const itemOf = (row: OutboxRow & { status: string; createdAt: Date }): OutboxItem => ({
@@ -87,19 +143,30 @@ export function createSandbox({ db, registry, connections, vault, clock, doorbel
     pending: row.steps.map(({ receipt }) => receipt),
   });
 
-  async function find(principal: Principal, messageId: string): Promise<OutboxRow & { status: string; createdAt: Date }> {
+  async function find(
+    principal: Principal,
+    messageId: string,
+  ): Promise<OutboxRow & { status: string; createdAt: Date }> {
     const id = fromWire('message', messageId);
     if (!id || principal.mode !== 'sandbox') throw new ApiError('not_found');
     const [row] = await db.read(principal.tenantId, async (sql) => {
       const [found] = await findOutbox(sql, [id]);
-      return found ? listOutbox(sql, principal.tenantId, { channel: found.channel, address: found.address, before: `${id.slice(0, 35)}${(Number.parseInt(id.slice(35), 16) + 1).toString(16)}`.slice(0, 36), limit: 1 }) : [];
+      return found
+        ? listOutbox(sql, principal.tenantId, {
+            channel: found.channel,
+            address: found.address,
+            before: `${id.slice(0, 35)}${(Number.parseInt(id.slice(35), 16) + 1).toString(16)}`.slice(0, 36),
+            limit: 1,
+          })
+        : [];
     });
     if (!row || row.messageId !== id) throw new ApiError('not_found');
     return row;
   }
 
   return {
-    adapterOf: (connection) => (connection.mode === 'sandbox' ? (adapters.get(connection.channel.id) ?? connection.adapter) : connection.adapter),
+    adapterOf: (connection) =>
+      connection.mode === 'sandbox' ? (adapters.get(connection.channel.id) ?? connection.adapter) : connection.adapter,
     webhook: { verify: (request, connectionId) => verifyReceipt(request, secretOf(connectionId)), parse: parseReceipt },
     async play() {
       const played = await db.transaction(async (trx) => {
@@ -109,9 +176,13 @@ export function createSandbox({ db, registry, connections, vault, clock, doorbel
         for (const row of rows) {
           const [step] = row.steps;
           // Posted before the step is taken off: a crash in between posts it twice, and the second is known by its key.
-          if (step) await give(row, step, `${row.providerId}:${row.steps.length}:${step.receipt}`, open.get(row.connectionId));
+          if (step)
+            await give(row, step, `${row.providerId}:${row.steps.length}:${step.receipt}`, open.get(row.connectionId));
         }
-        await advanceOutbox(trx, rows.map(({ messageId, steps }) => ({ messageId, steps: steps.slice(1) })));
+        await advanceOutbox(
+          trx,
+          rows.map(({ messageId, steps }) => ({ messageId, steps: steps.slice(1) })),
+        );
         return rows.length;
       });
       return played;
@@ -119,7 +190,9 @@ export function createSandbox({ db, registry, connections, vault, clock, doorbel
     async list(principal, { channel, recipient, limit, cursor }) {
       if (principal.mode !== 'sandbox') return { object: 'list', data: [], has_more: false, next_cursor: null };
       const before = cursor === undefined ? undefined : fromWire('message', cursor);
-      const rows = await db.read(principal.tenantId, (sql) => listOutbox(sql, principal.tenantId, { channel, address: recipient, before, limit: limit + 1 }));
+      const rows = await db.read(principal.tenantId, (sql) =>
+        listOutbox(sql, principal.tenantId, { channel, address: recipient, before, limit: limit + 1 }),
+      );
       const data = rows.slice(0, limit).map(itemOf);
       const more = rows.length > limit;
       return { object: 'list', data, has_more: more, next_cursor: more ? (data.at(-1)?.message_id ?? null) : null };
@@ -127,9 +200,15 @@ export function createSandbox({ db, registry, connections, vault, clock, doorbel
     get: async (principal, messageId) => itemOf(await find(principal, messageId)),
     async react(principal, messageId, receipt) {
       const row = await find(principal, messageId);
-      if (!row.acceptedAt) throw new ApiError('conflict', 'The sandbox has not taken this message, so nobody can react to it.');
+      if (!row.acceptedAt)
+        throw new ApiError('conflict', 'The sandbox has not taken this message, so nobody can react to it.');
       const connection = (await connections.open([row.connectionId])).get(row.connectionId);
-      await give(row, { receipt, ...(receipt === 'failed' ? { fault: 'recipient_invalid' as const } : {}) }, `${row.providerId}:by hand:${clock.now().getTime()}`, connection);
+      await give(
+        row,
+        { receipt, ...(receipt === 'failed' ? { fault: 'recipient_invalid' as const } : {}) },
+        `${row.providerId}:by hand:${clock.now().getTime()}`,
+        connection,
+      );
     },
   };
 }

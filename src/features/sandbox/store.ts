@@ -19,7 +19,10 @@ export interface OutboxRow {
 const ROW = `message_id as "messageId", connection_id as "connectionId", channel, address, content, provider_id as "providerId", refused, accepted_at as "acceptedAt", steps`;
 
 /** The row of a message, made on its first attempt. */
-export const openOutbox = async (sql: Sql, row: Omit<OutboxRow, 'refused' | 'acceptedAt' | 'steps'>): Promise<OutboxRow> => {
+export const openOutbox = async (
+  sql: Sql,
+  row: Omit<OutboxRow, 'refused' | 'acceptedAt' | 'steps'>,
+): Promise<OutboxRow> => {
   const [stored] = await sql.query<OutboxRow>(
     `insert into outbox (message_id, tenant_id, connection_id, channel, address, content, provider_id, steps)
      select $1, m.tenant_id, $2, $3, $4, $5, $6, '[]' from messages m where m.id = $1
@@ -30,7 +33,8 @@ export const openOutbox = async (sql: Sql, row: Omit<OutboxRow, 'refused' | 'acc
   return stored;
 };
 
-export const countRefusal = (sql: Sql, messageId: string): Promise<unknown> => sql.query(`update outbox set refused = refused + 1 where message_id = $1`, [messageId]);
+export const countRefusal = (sql: Sql, messageId: string): Promise<unknown> =>
+  sql.query(`update outbox set refused = refused + 1 where message_id = $1`, [messageId]);
 
 export const acceptOutbox = (sql: Sql, messageId: string, steps: readonly ReceiptStep[]): Promise<unknown> =>
   sql.query(
@@ -39,14 +43,20 @@ export const acceptOutbox = (sql: Sql, messageId: string, steps: readonly Receip
     [messageId, JSON.stringify(steps), steps[0] ? (steps[0].afterMs ?? 0) : null],
   );
 
-export const findOutbox = (sql: Sql, messageIds: readonly string[]): Promise<OutboxRow[]> => sql.query(`select ${ROW} from outbox where message_id = any($1)`, [messageIds]);
+export const findOutbox = (sql: Sql, messageIds: readonly string[]): Promise<OutboxRow[]> =>
+  sql.query(`select ${ROW} from outbox where message_id = any($1)`, [messageIds]);
 
 /** Rows whose next receipt is due, held until the end of the transaction. */
 export const dueOutbox = (sql: Sql, limit: number): Promise<OutboxRow[]> =>
-  sql.query(`select ${ROW} from outbox where next_at <= clock_now() order by next_at limit $1 for update skip locked`, [limit]);
+  sql.query(`select ${ROW} from outbox where next_at <= clock_now() order by next_at limit $1 for update skip locked`, [
+    limit,
+  ]);
 
 /** Takes the steps that were played off the rows. */
-export const advanceOutbox = (sql: Sql, rows: readonly { messageId: string; steps: readonly ReceiptStep[] }[]): Promise<unknown> =>
+export const advanceOutbox = (
+  sql: Sql,
+  rows: readonly { messageId: string; steps: readonly ReceiptStep[] }[],
+): Promise<unknown> =>
   sql.query(
     `update outbox o set steps = r.steps, next_at = case when jsonb_array_length(r.steps) = 0 then null
        else clock_now() + make_interval(secs => coalesce((r.steps->0->>'afterMs')::int, 0) / 1000.0) end
@@ -55,7 +65,16 @@ export const advanceOutbox = (sql: Sql, rows: readonly { messageId: string; step
   );
 
 /** Messages of the outbox, newest first, each with its status. */
-export const listOutbox = (sql: Sql, tenantId: string, { channel, address, before, limit }: { channel?: string | undefined; address?: string | undefined; before?: string | undefined; limit: number }): Promise<(OutboxRow & { status: string; createdAt: Date })[]> =>
+export const listOutbox = (
+  sql: Sql,
+  tenantId: string,
+  {
+    channel,
+    address,
+    before,
+    limit,
+  }: { channel?: string | undefined; address?: string | undefined; before?: string | undefined; limit: number },
+): Promise<(OutboxRow & { status: string; createdAt: Date })[]> =>
   sql.query(
     `select o.message_id as "messageId", o.connection_id as "connectionId", o.channel, o.address, o.content, o.provider_id as "providerId",
        o.refused, o.accepted_at as "acceptedAt", o.steps, m.status, m.created_at as "createdAt"

@@ -2,9 +2,22 @@
  * What other features may ask of templates. The pipeline resolves a name when it accepts, keeps the version's id with the
  * message, and renders that very version later, whatever happened to the template in between.
  */
-import type { Content, Preview } from '../../channel-kit/index.ts';
+import type { Content } from '../../channel-kit/index.ts';
 import type { Sql } from '../../lib/db.ts';
+import type { Principal } from '../../lib/http.ts';
+import type { List } from '../../lib/list.ts';
 import type { FieldFault } from '../../lib/schema.ts';
+import type {
+  PreviewInput,
+  TemplateInput,
+  TemplatePreview,
+  TemplateSummary,
+  TemplateUpdate,
+  TemplateView,
+  UnsavedPreviewInput,
+  VersionSummary,
+  VersionView,
+} from './schema.ts';
 
 export type TemplateCategory = 'transactional' | 'marketing' | 'otp';
 export type Data = Readonly<Record<string, unknown>>;
@@ -41,11 +54,15 @@ export interface TemplateVersion {
   readonly number: number;
   readonly tenantId: string;
   readonly slug: string;
-  readonly category: TemplateCategory;
   /** Channel → language → content with `{{variables}}`, completed by the channel. Do not change. */
   readonly content: Readonly<Record<string, Readonly<Record<string, Content>>>>;
   readonly declared: Declarations;
   readonly variables: readonly Variable[];
+}
+
+/** A version as a name stands for it now. The category belongs to the name: it may change without a new version. */
+export interface ResolvedTemplate extends TemplateVersion {
+  readonly category: TemplateCategory;
 }
 
 /** One content of a version that is about to be used. */
@@ -64,16 +81,16 @@ export interface DataVerdict {
   readonly faults: readonly FieldFault[];
 }
 
-export interface RenderedPreview extends Use {
-  readonly content: Content;
-  /** Absent when the content is too broken to draw. */
-  readonly preview?: Preview;
+export interface RawVerdict {
+  /** Keys of `data` that the content uses. */
+  readonly wanted: readonly string[];
+  readonly missing: readonly string[];
   readonly faults: readonly FieldFault[];
 }
 
 export interface Templates {
   /** The active version; at most 5 s old, at once after a change in this process. `undefined`: none of this name. */
-  resolve(tenantId: string, slug: string): Promise<TemplateVersion | undefined>;
+  resolve(tenantId: string, slug: string): Promise<ResolvedTemplate | undefined>;
   /** Versions by id, also of archived templates; ids that do not exist are absent. */
   versions(ids: readonly string[]): Promise<ReadonlyMap<string, TemplateVersion>>;
   /**
@@ -87,10 +104,34 @@ export interface Templates {
   render(version: TemplateVersion, use: Use, data: Data): Content;
   /** Raw mode: every `{{name}}` in the strings of a channel's own content, escaped as the channel asks. */
   renderRaw(channel: string, content: Content, data: Data): Content;
-  /** Names that the strings of this raw content want and the data lacks, and all that they want. */
-  judgeRaw(channel: string, content: Content, data: Data): { wanted: readonly string[]; missing: readonly string[] };
+  /** Data against the names in raw content. Nothing is unexpected: what no name wants is kept with the message. */
+  judgeRaw(channel: string, content: Content, data: Data): RawVerdict;
   /** The faults of rendered content against the channel's schema and its longest text. */
   contentFaults(channel: string, content: Content): readonly FieldFault[];
-  /** Gives a new tenant the templates that ship with the product. Existing names are left alone. */
+  /** Gives a new tenant the templates that ship with the product. Names it has already are left alone. */
   installStarters(trx: Sql, tenantId: string): Promise<void>;
+
+  /** Newest first. */
+  list(principal: Principal, page: Page): Promise<List<TemplateSummary>>;
+  /** Throws `not_found`, as do all below. */
+  get(principal: Principal, slug: string): Promise<TemplateView>;
+  /** Throws `conflict` when the name is taken, `template_invalid`, `template_too_expensive`. An archived name may be used again. */
+  create(principal: Principal, input: TemplateInput): Promise<TemplateView>;
+  /** A new version, active at once unless it is a draft; none when nothing changed. Throws as `create`. */
+  update(principal: Principal, slug: string, input: TemplateUpdate): Promise<TemplateView>;
+  /** The name is free again; versions stay for the messages that used them. */
+  archive(principal: Principal, slug: string): Promise<void>;
+  listVersions(principal: Principal, slug: string, page: Page): Promise<List<VersionSummary>>;
+  getVersion(principal: Principal, slug: string, number: number): Promise<VersionView>;
+  /** Publishes a draft, or rolls back. */
+  activate(principal: Principal, slug: string, number: number): Promise<TemplateView>;
+  /** Throws `template_channel_missing`, `template_language_missing`. */
+  preview(principal: Principal, slug: string, input: PreviewInput): Promise<TemplatePreview>;
+  /** Throws as `create`. */
+  previewUnsaved(input: UnsavedPreviewInput): TemplatePreview;
+}
+
+export interface Page {
+  readonly limit: number;
+  readonly cursor?: string;
 }

@@ -29,6 +29,7 @@ const ISO = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d
 export const HELPERS: ReadonlyMap<string, Helper> = new Map<string, Helper>([
   ['upper', words('upper', (text, language) => text.toLocaleUpperCase(tag(language)))],
   ['lower', words('lower', (text, language) => text.toLocaleLowerCase(tag(language)))],
+  ['spell', words('spell', (text) => [...text].join(', '))],
   ['trim', words('trim', (text) => text.trim())],
   [
     'default',

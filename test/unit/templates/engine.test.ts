@@ -71,6 +71,7 @@ describe('what is printed', () => {
     ['{{#with user as |u|}}{{u.name}}{{/with}}', { user: { name: 'Ada' } }, 'Ada'],
     ['{{#with user}}{{name}}{{else}}nobody{{/with}}', {}, 'nobody'],
     ['{{#if note}}Note: {{note}}{{/if}}', {}, ''],
+    ['{{spell code}}', { code: '4a👋' }, '4, a, 👋'],
     ['{{default name "friend"}}', {}, 'friend'],
     ['{{default name "friend"}}', { name: '' }, 'friend'],
     ['{{upper (default name "friend")}}', {}, 'FRIEND'],

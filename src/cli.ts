@@ -1,0 +1,234 @@
+/** The `carillon` command. It works beside a running embedded installation, whose database it finds through DATA_DIR. */
+import { Command } from 'commander';
+import { migrations } from '../migrations/index.ts';
+import { createDeps, type Deps } from './deps.ts';
+import { examine } from './doctor.ts';
+import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig } from './lib/config.ts';
+import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
+import { createLog } from './lib/log.ts';
+import { migrateUp } from './lib/migrate.ts';
+import { start, withKeys } from './main.ts';
+import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
+
+/** Runs one command; errors become one clear text and exit code 1. */
+export async function run(args: readonly string[]): Promise<void> {
+  loadEnvFile();
+  const program = new Command('carillon')
+    .description('Notifications over every channel, on your own machine.')
+    .showHelpAfterError();
+  program
+    .command('start', { isDefault: true })
+    .description('run the API, the worker and the portal (ROLE chooses)')
+    .action(startCommand);
+  program
+    .command('migrate')
+    .description('bring the database schema up to date')
+    .action(async () => {
+      const config = readConfig();
+      await withDatabase(config, async (url) => {
+        const ran = await migrateUp(url, migrations);
+        out(ran.length === 0 ? 'The schema is up to date.' : `Ran ${ran.join(', ')}.`);
+      });
+    });
+  program
+    .command('doctor')
+    .description('check database, queue, keys and connections, and say what to do')
+    .option('--json', 'one JSON object')
+    .action(async ({ json }: { json?: boolean }) => {
+      const config = readConfig();
+      const findings = await examine(config);
+      if (json) outJson({ ok: findings.every(({ ok }) => ok), findings });
+      else
+        for (const { ok, name, text, fix } of findings)
+          out(`${ok ? '  ok    ' : '  FAIL  '}${name.padEnd(14)} ${text}${fix ? `\n${' '.repeat(23)}→ ${fix}` : ''}`);
+      if (!findings.every(({ ok }) => ok)) process.exitCode = 1;
+    });
+
+  const tenant = program.command('tenant').description('the accounts of this installation');
+  tenant
+    .command('create')
+    .description('make a tenant and its first keys')
+    .requiredOption('--name <name>', 'its name')
+    .option('--country <code>', 'default country of phone numbers, such as DE')
+    .option('--language <tag>', 'default language, such as en')
+    .option('--json', 'one JSON object')
+    .action(
+      async ({
+        name,
+        country,
+        language,
+        json,
+      }: {
+        name: string;
+        country?: string;
+        language?: string;
+        json?: boolean;
+      }) => {
+        await withDeps(async ({ tenants }) => {
+          const made = await tenants.create({
+            name,
+            ...(country ? { defaultCountry: country } : {}),
+            ...(language ? { defaultLanguage: language } : {}),
+          });
+          if (json)
+            outJson({
+              tenant_id: made.tenant.id,
+              name: made.tenant.name,
+              live_key: made.liveKey,
+              test_key: made.testKey,
+            });
+          else
+            out(
+              `Tenant    ${made.tenant.name} (${made.tenant.id})\nLive key  ${made.liveKey}\nTest key  ${made.testKey}\nThe keys are shown this once.`,
+            );
+        });
+      },
+    );
+
+  program
+    .command('connection')
+    .description('provider credentials of a tenant')
+    .command('create')
+    .description('connect a channel')
+    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption('--channel <channel>', 'such as email')
+    .option('--adapter <adapter>', 'default: the first of the channel')
+    .option('--name <name>', 'default: the name of the adapter')
+    .option('--set <field=value...>', 'a setting or secret of the adapter')
+    .option('--test', 'try the credentials right away')
+    .option('--json', 'one JSON object')
+    .action(connectionCommand);
+
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    problem(error);
+    process.exitCode = 1;
+  }
+}
+
+async function startCommand(): Promise<void> {
+  const began = performance.now();
+  const config = readConfig();
+  nodeNotice();
+  const running = await start({ config, say: out });
+  out(await banner(running, (performance.now() - began) / 1_000));
+  await new Promise<void>((resolve) => {
+    let stopping = false;
+    const end = (reason: string) => {
+      if (stopping) process.exit(130);
+      stopping = true;
+      out(`${reason} Finishing what is under way; once more to leave at once.`);
+      // Whatever hangs, the process ends.
+      setTimeout(() => process.exit(1), 30_000).unref();
+      void running.stop().then(resolve);
+    };
+    process.on('SIGINT', () => end(''));
+    process.on('SIGTERM', () => end('Asked to stop.'));
+    void running.died.then((reason) => {
+      problem(new Error(`The embedded database ended: ${reason}. Start again; nothing that was acknowledged is lost.`));
+      process.exitCode = 1;
+      end('');
+    });
+  });
+  process.exit(process.exitCode ?? 0);
+}
+
+interface ConnectionOptions {
+  tenant: string;
+  channel: string;
+  adapter?: string;
+  name?: string;
+  set?: string[];
+  test?: boolean;
+  json?: boolean;
+}
+
+async function connectionCommand({
+  tenant,
+  channel: channelId,
+  adapter: adapterId,
+  name,
+  set = [],
+  test,
+  json,
+}: ConnectionOptions): Promise<void> {
+  await withDeps(async ({ connections, registry, tenants }) => {
+    const channel = registry.channel(channelId);
+    if (!channel)
+      throw new Error(
+        `There is no channel ${channelId}; there are ${registry.channels.map(({ id }) => id).join(', ')}.`,
+      );
+    const adapter = adapterId ? channel.adapters.find(({ id }) => id === adapterId) : channel.adapters[0];
+    if (!adapter)
+      throw new Error(
+        `${channelId} has no adapter ${adapterId}; it has ${channel.adapters.map(({ id }) => id).join(', ')}.`,
+      );
+    const { id: tenantId } = await tenants.tenant(tenant);
+    const principal = {
+      tenantId,
+      mode: 'live',
+      scopes: ['manage'],
+      actor: { kind: 'operator', id: 'operator' },
+    } as const;
+    const credentials = Object.fromEntries(set.map((pair) => readSetting(pair, adapter.credentials)));
+    const made = await connections.create(principal, {
+      channel: channelId,
+      adapter: adapter.id,
+      name: name ?? adapter.label,
+      credentials,
+    });
+    const result = test ? await connections.test(principal, made.id) : undefined;
+    if (json) outJson({ ...made, ...(result ? { test: result } : {}) });
+    else
+      out(
+        `Connection ${made.id} (${channelId}, ${adapter.label}).\nCallbacks  ${made.callback_url}${result ? `\nTest       ${result.note}` : ''}`,
+      );
+  });
+}
+
+/** Work with the house: beside a running installation, or with its database started for the while. */
+async function withDeps<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
+  const config = readConfig();
+  return withDatabase(config, async (databaseUrl) => {
+    await migrateUp(databaseUrl, migrations);
+    const deps = await createDeps({
+      config: config.databaseUrl ? config : withKeys(config),
+      databaseUrl,
+      log: createLog('warn'),
+      publicUrl: () => publicUrlOf(config, config.port),
+    });
+    try {
+      return await work(deps);
+    } finally {
+      await deps.close();
+    }
+  });
+}
+
+async function withDatabase<T>(config: Config, work: (url: string) => Promise<T>): Promise<T> {
+  if (config.databaseUrl) return work(config.databaseUrl);
+  const found = await findEmbedded(config.dataDir);
+  if (found) return work(found.url);
+  let server: EmbeddedServer | undefined;
+  try {
+    server = await startEmbedded({ dataDir: config.dataDir, log: () => undefined });
+    return await work(server.url);
+  } finally {
+    await server?.stop();
+  }
+}
+
+function readSetting(
+  pair: string,
+  fields: readonly { name: string; type?: string }[],
+): [string, string | number | boolean] {
+  const at = pair.indexOf('=');
+  if (at < 1) throw new ConfigError([`--set ${pair}: write it as field=value`]);
+  const name = pair.slice(0, at);
+  const value = pair.slice(at + 1);
+  const type = fields.find((field) => field.name === name)?.type;
+  if (type === 'number') return [name, Number(value)];
+  if (type === 'boolean') return [name, value === 'true'];
+  return [name, value];
+}

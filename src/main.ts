@@ -1,0 +1,165 @@
+/**
+ * Starts and stops an installation: database, schema, house, listener, worker, in that order, and back. What it prints is the
+ * first thing a person sees of the product; what it refuses, it refuses with the way out.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrations } from '../migrations/index.ts';
+import { createApp, type Listening, listen } from './app.ts';
+import { createDeps, type Deps, type DepsOptions } from './deps.ts';
+import { type Config, ConfigError, parseKeys, publicUrlOf } from './lib/config.ts';
+import { newEncryptionKey } from './lib/crypto.ts';
+import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
+import { createLog, type Log } from './lib/log.ts';
+import { checkSchema, migrateUp } from './lib/migrate.ts';
+import { loadPlugins } from './plugins.ts';
+import { startWorker, type Working } from './worker.ts';
+
+export interface Running {
+  readonly deps: Deps;
+  readonly url: string;
+  readonly port: number | undefined;
+  readonly database: string;
+  /** Present when this start made the first tenant. */
+  readonly demo: { readonly testKey: string; readonly userId: string } | undefined;
+  /** Ends everything; never takes longer than `withinMs`, even when a store is gone. */
+  stop(withinMs?: number): Promise<void>;
+  /** Resolves with the reason if the embedded database ends by itself. */
+  readonly died: Promise<string>;
+}
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly log?: Log;
+  readonly timing?: DepsOptions['timing'];
+  /** What a person should read while it starts. */
+  readonly say?: (line: string) => void;
+}
+
+/** Throws errors whose message is meant for the person at the terminal. */
+export async function start({
+  config: given,
+  log = createLog(given.logLevel),
+  timing,
+  say = () => undefined,
+}: StartOptions): Promise<Running> {
+  const { config, url: databaseUrl, server, label } = await openDatabase(given, log, say);
+  let deps: Deps | undefined;
+  let listening: Listening | undefined;
+  let working: Working | undefined;
+  let port = config.port;
+  const stop = async (withinMs = 25_000): Promise<void> => {
+    const steps = (async () => {
+      await Promise.all([listening?.close(Math.min(withinMs, 5_000)), working?.stop(withinMs)]);
+      await deps?.close();
+    })().catch((error: unknown) => log.warn({ err: error }, 'not everything could be closed'));
+    await Promise.race([steps, new Promise((resolve) => setTimeout(resolve, withinMs + 3_000).unref())]);
+    await server?.stop();
+  };
+  try {
+    if (config.role === 'all') await migrateUp(databaseUrl, migrations);
+    else await checkSchema(databaseUrl, migrations);
+    const plugins = await loadPlugins(config.plugins, log);
+    deps = await createDeps({
+      config,
+      databaseUrl,
+      log,
+      publicUrl: () => publicUrlOf(config, port),
+      plugins,
+      ...(timing ? { timing } : {}),
+    });
+    const demo = server && config.role === 'all' ? await deps.tenants.ensureDemo() : undefined;
+    if (config.role !== 'worker') {
+      listening = await listen(createApp(deps), config.port, config.host).catch((error: NodeJS.ErrnoException) => {
+        throw explainListen(error, config);
+      });
+      port = listening.port;
+    }
+    if (config.role !== 'api') working = await startWorker(deps);
+    return {
+      deps,
+      url: publicUrlOf(config, port),
+      port: listening?.port,
+      database: label,
+      demo,
+      stop,
+      died: server?.died ?? new Promise(() => undefined),
+    };
+  } catch (error) {
+    await stop(2_000);
+    throw error;
+  }
+}
+
+interface Database {
+  readonly config: Config;
+  readonly url: string;
+  readonly server: EmbeddedServer | undefined;
+  /** For the banner. */
+  readonly label: string;
+}
+
+/** The outside database, the embedded one of this process, or, for a part of a split installation, the one already running. */
+async function openDatabase(config: Config, log: Log, say: (line: string) => void): Promise<Database> {
+  if (config.databaseUrl)
+    return {
+      config,
+      url: config.databaseUrl,
+      server: undefined,
+      label: `PostgreSQL at ${new URL(config.databaseUrl).host}`,
+    };
+  if (config.role !== 'all') {
+    const found = await findEmbedded(config.dataDir);
+    if (!found)
+      throw new ConfigError([
+        `ROLE=${config.role} needs DATABASE_URL, or an embedded server that is already running in ${config.dataDir}.`,
+      ]);
+    return {
+      config: withKeys(config),
+      url: found.url,
+      server: undefined,
+      label: `PostgreSQL embedded, of another process (${config.dataDir})`,
+    };
+  }
+  if (!existsSync(join(config.dataDir, 'embedded.json'))) say(`Making a database in ${config.dataDir} …`);
+  const server = await startEmbedded({
+    dataDir: config.dataDir,
+    log: (line) => log.debug({ postgres: line }, 'embedded database'),
+  });
+  return {
+    config: withKeys(config),
+    url: server.url,
+    server,
+    label: `PostgreSQL ${server.version} embedded (${config.dataDir})`,
+  };
+}
+
+/** The generated encryption key of an embedded installation, made on first use. It is worth as much as the data. */
+export function withKeys(config: Config): Config {
+  if (config.encryptionKeys.length > 0) return config;
+  const file = join(config.dataDir, 'encryption.key');
+  if (!existsSync(file)) {
+    mkdirSync(config.dataDir, { recursive: true });
+    writeFileSync(file, `${newEncryptionKey()}\n`, { mode: 0o600, flag: 'wx' });
+  }
+  const keys = parseKeys(readFileSync(file, 'utf8').trim());
+  if (!keys)
+    throw new ConfigError([
+      `${file} does not hold an encryption key. Restore it from a backup: without it stored credentials cannot be read.`,
+    ]);
+  return { ...config, encryptionKeys: keys };
+}
+
+function explainListen(error: NodeJS.ErrnoException, { host, port }: Config): Error {
+  if (error.code === 'EADDRINUSE')
+    return new Error(
+      `Port ${port} on ${host} is taken by another program. Choose another one: PORT=${port + 1} npm start`,
+    );
+  if (error.code === 'EACCES')
+    return new Error(
+      `Port ${port} on ${host} needs more rights than this user has. Choose one above 1023: PORT=3000 npm start`,
+    );
+  if (error.code === 'EADDRNOTAVAIL')
+    return new Error(`${host} is not an address of this machine. Set HOST to one that is, or to 0.0.0.0.`);
+  return error;
+}
