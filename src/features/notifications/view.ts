@@ -205,9 +205,12 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
           : { detail: 'It changed nothing: a later word had already been heard.' }),
     });
   }
+  // What follows from an attempt is decided a moment before the attempt is written down; told, it comes after it.
+  const lastWord = attempts.at(-1)?.finishedAt ?? message.createdAt;
+  const after = (at: Date): string => (at < lastWord ? lastWord : at).toISOString();
   if (message.outcomeUnknown)
     entries.push({
-      at: (message.sentAt ?? message.createdAt).toISOString(),
+      at: after(message.sentAt ?? message.createdAt),
       type: 'outcome_unknown',
       text: 'Nobody knows whether it arrived; waiting for a receipt',
     });
@@ -217,7 +220,7 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
     !receipts.some(({ receipt, applied }) => applied && (receipt === 'failed' || receipt === 'bounced'))
   ) {
     const reason = reasonOf(message.failureCode);
-    entries.push({ at: message.failedAt.toISOString(), type: 'failed', text: reason.message, detail: reason.fix });
+    entries.push({ at: after(message.failedAt), type: 'failed', text: reason.message, detail: reason.fix });
   }
   return entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }
