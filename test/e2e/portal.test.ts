@@ -32,15 +32,19 @@ class Visitor {
     return this;
   }
 
-  /** Sends the form that posts to `action`, its hidden fields with it. */
-  submit(action: string, fields: Record<string, string> | [string, string][] = {}): Promise<this> {
+  /** Sends the form that posts to `action`, its hidden fields with it; to where the pressed button says, if it does. */
+  submit(action: string, fields: Record<string, string> | [string, string][] = {}, formAction = action): Promise<this> {
     const form = [...this.text.matchAll(/<form[^>]*action="([^"]*)"[\s\S]*?<\/form>/g)].find(([, to]) => to === action);
     if (!form) throw new Error(`no form for ${action} at ${this.at}`);
     const body = new URLSearchParams();
     for (const [tag] of form[0].matchAll(/<input type="hidden"[^>]*>/g))
       body.append(unescaped(/name="([^"]*)"/.exec(tag)?.[1] ?? ''), unescaped(/value="([^"]*)"/.exec(tag)?.[1] ?? ''));
     for (const [name, value] of Array.isArray(fields) ? fields : Object.entries(fields)) body.append(name, value);
-    return this.open(action, { method: 'POST', body, headers: { origin: this.#url, 'sec-fetch-site': 'same-origin' } });
+    return this.open(formAction, {
+      method: 'POST',
+      body,
+      headers: { origin: this.#url, 'sec-fetch-site': 'same-origin' },
+    });
   }
 
   /** The page as words. */
@@ -150,10 +154,10 @@ describe('the first hour in the portal', () => {
       x_body: 'Dear {{name}}, please pay.',
       data: '{"name":"Grace"}',
     };
-    await visitor.submit('/portal/templates', { ...written, preview: '1' });
+    await visitor.submit('/portal/templates/new', { ...written, preview: '1' });
     expect(visitor.words).toContain('Dear Grace, please pay.');
     expect(visitor.words).toMatch(/sample data lacks: number/);
-    await visitor.submit('/portal/templates', { ...written, save: 'active' });
+    await visitor.submit('/portal/templates/new', { ...written, save: 'active' }, '/portal/templates');
     expect(visitor.at).toMatch(/^\/portal\/templates\/invoice_due\?version=1/);
     const api = apiAt(product.url, key);
     const body = {
@@ -162,11 +166,15 @@ describe('the first hour in the portal', () => {
     };
     expect((await api('/api/v1/notifications/send', { body })).status).toBe(202);
     await visitor.open('/portal/templates/invoice_due/edit');
-    await visitor.submit('/portal/templates/invoice_due/edit', {
-      ...written,
-      x_body: 'Dear {{name}}, please do pay.',
-      save: 'draft',
-    });
+    await visitor.submit(
+      '/portal/templates/invoice_due/edit',
+      {
+        ...written,
+        x_body: 'Dear {{name}}, please do pay.',
+        save: 'draft',
+      },
+      '/portal/templates/invoice_due',
+    );
     expect(visitor.words).toContain('It is a draft');
     await visitor.open('/portal/templates/invoice_due/compare?from=1&to=2');
     expect(visitor.words).toContain('please do pay.');
@@ -222,6 +230,26 @@ describe('the first hour in the portal', () => {
       .map(([, found]) => found)
       .find((found) => found !== id);
     expect(fresh).toBeDefined();
+  });
+
+  test('who did what is on record, with what it was done to', async () => {
+    const session = await product.deps.tenants.session(visitor.cookies.get('carillon_session') ?? '');
+    if (!session) throw new Error('not signed in');
+    const { data } = await product.deps.audit.list(session.principal, { limit: 50 });
+    const made = data.find(({ action }) => action === 'key.created');
+    expect(made).toMatchObject({ surface: 'portal', actor: { kind: 'user' } });
+    expect(made?.target).toMatch(/^key_/);
+    expect(data.map(({ action }) => action)).toEqual(
+      expect.arrayContaining([
+        'template.created',
+        'template.updated',
+        'template.activated',
+        'connection.created',
+        'connection.archived',
+        'key.rotated',
+        'outbox.played',
+      ]),
+    );
   });
 
   test('another tenant sees none of it', async () => {
