@@ -9,32 +9,44 @@ import { docsRoutes } from './features/docs/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { inboundRoutes } from './features/inbound/index.ts';
 import { notificationRoutes } from './features/notifications/index.ts';
+import { createPortal, type Portal } from './features/portal/index.ts';
+import { sandboxRoutes } from './features/sandbox/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
 import { ApiError, errorBody } from './lib/errors.ts';
 import { createHttp, type Principal, type Route } from './lib/http.ts';
+import { newId, toWire } from './lib/ids.ts';
 
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
 
+interface Served {
+  readonly routes: readonly Route[];
+  readonly portal: Portal;
+}
+
 /** Everything that is served, in the order of the features. */
-export function routesOf(deps: Deps): readonly Route[] {
-  const { audit, connections, inbound, notifications, publicUrl, registry, templates, tenants } = deps;
+export function serve(deps: Deps): Served {
+  const { audit, connections, inbound, notifications, publicUrl, registry, sandbox, templates, tenants } = deps;
   const api = [
     ...auditRoutes(audit),
     ...tenantRoutes(tenants),
     ...connectionRoutes(connections),
     ...templateRoutes(templates),
+    ...sandboxRoutes(sandbox),
     ...notificationRoutes({ registry, verbs: notifications, queries: notifications }),
     ...inboundRoutes({ inbound, publicUrl }),
     ...healthRoutes(deps),
   ];
-  return [...api, ...docsRoutes({ routes: () => api, publicUrl, registry })];
+  const documented = [...api, ...docsRoutes({ routes: () => api, publicUrl })];
+  const portal = createPortal({ ...deps, routes: () => documented });
+  return { routes: [...documented, ...portal.routes], portal };
 }
 
 export function createApp(deps: Deps): Koa {
   const { audit, clock, config, log, publicUrl, tenants } = deps;
+  const { routes, portal } = serve(deps);
   return createHttp({
-    routes: routesOf(deps),
+    routes,
     log,
     clock,
     trustedProxies: config.trustedProxies,
@@ -42,15 +54,13 @@ export function createApp(deps: Deps): Koa {
       authenticate: {
         key: ({ headers }) => tenants.authenticate(headers),
         admin: ({ headers }) => tenants.authenticateAdmin(headers),
-        session: async () => {
-          throw new ApiError('unauthorized');
-        },
+        session: portal.authenticate,
         open: async () => NOBODY,
       },
       refuse: {
         api: (error, { requestId }) => ({ status: error.status, body: errorBody(error, requestId, publicUrl()) }),
         hook: (error) => ({ status: error.status, body: error.code, type: 'text/plain' }),
-        page: (error, { requestId }) => ({ status: error.status, body: errorBody(error, requestId, publicUrl()) }),
+        page: portal.refuse,
       },
       audit: audit.hook,
     },
@@ -78,9 +88,11 @@ export async function listen(app: Koa, port: number, host: string, patience = PA
     },
     app.callback(),
   );
-  server.on('checkExpectation', (_request, response) =>
-    response.writeHead(417, { 'Content-Type': 'text/plain' }).end('expectation failed'),
-  );
+  server.on('checkExpectation', (_request, response) => {
+    const error = new ApiError('expectation_failed');
+    const body = errorBody(error, toWire('request', newId()), '');
+    response.writeHead(error.status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { migrations } from '../migrations/index.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { examine } from './doctor.ts';
-import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig } from './lib/config.ts';
+import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig, startedByNpm } from './lib/config.ts';
 import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
 import { createLog } from './lib/log.ts';
 import { migrateUp } from './lib/migrate.ts';
@@ -122,6 +122,7 @@ async function startCommand(): Promise<void> {
     };
     process.on('SIGINT', () => leave(''));
     process.on('SIGTERM', () => leave('Asked to stop. '));
+    if (startedByNpm()) onceAbandoned(() => leave('npm has gone. '));
   });
   const running = await start({ config, say: out });
   if (!leaving) out(await banner(running, (performance.now() - began) / 1_000));
@@ -134,6 +135,17 @@ async function startCommand(): Promise<void> {
   setTimeout(() => process.exit(1), 30_000).unref();
   await running.stop();
   process.exit(process.exitCode ?? 0);
+}
+
+/** A signal to npm ends npm and its shell but does not reach us; nobody would stop a server that outlived them. */
+function onceAbandoned(act: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    act();
+  }, 500);
+  timer.unref();
 }
 
 interface ConnectionOptions {

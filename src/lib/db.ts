@@ -47,7 +47,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   const base: pg.PoolConfig = {
     connectionString: url,
     connectionTimeoutMillis: 3_000,
-    idleTimeoutMillis: 30_000,
+    idleTimeoutMillis: 10_000,
     statement_timeout: 15_000,
     lock_timeout: 2_000,
     idle_in_transaction_session_timeout: 30_000,

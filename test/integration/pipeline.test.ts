@@ -5,7 +5,7 @@ import { type Product, startProduct, until } from '../support/product.ts';
 import { behave, type Json } from '../support/providers/fake.ts';
 import { newPhone, on, type Scene, startScene } from '../support/scene.ts';
 
-describe.each(backends())('on %s', (backend) => {
+describe.each(backends())('two workers and the queue on %s', (backend) => {
   let scene: Scene;
   /** Another process's worth of worker on the same database. */
   let second: Product;

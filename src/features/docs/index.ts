@@ -1,12 +1,13 @@
 /** The API's own description: the OpenAPI document, the reference page, the page of errors. All made of the route objects. */
-import type { Registry } from '../../channel-kit/index.ts';
 import { type Route, route } from '../../lib/http.ts';
 import { openApi } from './openapi.ts';
+
+export { errorsOf } from './openapi.ts';
+export { reference, type Section } from './reference.ts';
 
 export interface DocsDeps {
   readonly routes: () => readonly Route[];
   readonly publicUrl: () => string;
-  readonly registry: Registry;
 }
 
 export const docsRoutes = ({ routes, publicUrl }: DocsDeps): readonly Route[] => [

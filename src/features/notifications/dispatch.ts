@@ -226,6 +226,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         again = false;
         const began = performance.now();
         const claimed = await claim();
+        // A ring that came during the look asks for another one.
         if (claimed.length === 0) continue;
         // Five seconds before the lease ends, so that the answer can still be written down.
         const work = await prepare(claimed, began + (timing.leaseSeconds * 1_000 * 5) / 6);

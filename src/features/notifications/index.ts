@@ -20,7 +20,7 @@ export type { SendBody } from './schema.ts';
 export { STATUSES } from './schema.ts';
 export { SEND_ROUTE, type Verbs } from './service.ts';
 export type { Origin } from './types.ts';
-export { reasonOf } from './view.ts';
+export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;

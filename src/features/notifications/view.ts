@@ -41,6 +41,20 @@ export function reasonOf(code: string): FailureText {
   return { code, message: reason.message, fix: reason.fix, retryable: reason.retryable };
 }
 
+/** The words for one attempt: what the message may still become is not said yet. */
+const faultText = (fault: string): FailureText => {
+  const meaning = FAULTS[fault as FaultKind];
+  return meaning
+    ? { code: fault, message: meaning.message, fix: meaning.fix, retryable: meaning.retryable }
+    : reasonOf(fault);
+};
+
+/** Every reason a message can fail for. */
+export const reasons = (): readonly FailureText[] =>
+  [...Object.keys(FAULTS), ...Object.keys(REASONS)]
+    .filter((code, index, all) => all.indexOf(code) === index)
+    .map(reasonOf);
+
 const time = (at: Date | null): string | undefined => at?.toISOString();
 const present = <T extends object>(fields: T): T =>
   Object.fromEntries(
@@ -122,7 +136,7 @@ export function attemptView(attempt: AttemptRow, showProvider: boolean) {
     started_at: attempt.startedAt.toISOString(),
     duration_ms: attempt.finishedAt ? attempt.finishedAt.getTime() - attempt.startedAt.getTime() || 0 : undefined,
     outcome: attempt.result ?? 'in_progress',
-    failure: attempt.fault ? { ...reasonOf(attempt.fault), ...(showProvider ? wordsOf(attempt) : {}) } : undefined,
+    failure: attempt.fault ? { ...faultText(attempt.fault), ...(showProvider ? wordsOf(attempt) : {}) } : undefined,
     retry_at: time(attempt.retryAt),
   });
 }
@@ -164,7 +178,7 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
       text: `Attempt ${attempt.number} began`,
     });
     if (!attempt.result || !attempt.finishedAt) continue;
-    const reason = attempt.fault ? reasonOf(attempt.fault) : undefined;
+    const reason = attempt.fault ? faultText(attempt.fault) : undefined;
     entries.push({
       at: attempt.finishedAt.toISOString(),
       type: `attempt_${attempt.result}`,
@@ -191,9 +205,12 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
           : { detail: 'It changed nothing: a later word had already been heard.' }),
     });
   }
+  // What follows from an attempt is decided a moment before the attempt is written down; told, it comes after it.
+  const lastWord = attempts.at(-1)?.finishedAt ?? message.createdAt;
+  const after = (at: Date): string => (at < lastWord ? lastWord : at).toISOString();
   if (message.outcomeUnknown)
     entries.push({
-      at: (message.sentAt ?? message.createdAt).toISOString(),
+      at: after(message.sentAt ?? message.createdAt),
       type: 'outcome_unknown',
       text: 'Nobody knows whether it arrived; waiting for a receipt',
     });
@@ -203,7 +220,7 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
     !receipts.some(({ receipt, applied }) => applied && (receipt === 'failed' || receipt === 'bounced'))
   ) {
     const reason = reasonOf(message.failureCode);
-    entries.push({ at: message.failedAt.toISOString(), type: 'failed', text: reason.message, detail: reason.fix });
+    entries.push({ at: after(message.failedAt), type: 'failed', text: reason.message, detail: reason.fix });
   }
   return entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }

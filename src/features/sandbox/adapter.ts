@@ -17,7 +17,7 @@ import {
 } from '../../channel-kit/index.ts';
 import type { Db } from '../../lib/db.ts';
 import { fromWire } from '../../lib/ids.ts';
-import { acceptOutbox, countRefusal, findOutbox, type OutboxRow, openOutbox, type ReceiptStep } from './store.ts';
+import { acceptOutbox, countRefusal, type OutboxRow, openOutbox, type ReceiptStep } from './store.ts';
 
 export const SANDBOX_ADAPTER = 'sandbox';
 const SIGNATURE = 'x-sandbox-signature';
@@ -37,6 +37,7 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
     credentials: real.credentials,
     // The sandbox can tell more than some real providers: the whole life of a message is there to be tried.
     receipts: ['sent', 'delivered', 'read', 'failed', 'bounced', 'complained'],
+    // As the real one: what a lost answer leads to is a part of what there is to try.
     dedupes: real.dedupes,
     perSecond: 5_000,
     concurrency: 200,
@@ -69,10 +70,6 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
       await acceptOutbox(db, messageId, stepsOf(row, script));
       ring();
       return { providerId: row.providerId };
-    },
-    async lookup(message) {
-      const [row] = await findOutbox(db, [idOf(message.reference)]);
-      return row?.acceptedAt ? { providerId: row.providerId } : undefined;
     },
     check: async () => 'The sandbox is always ready.',
   };

@@ -28,6 +28,7 @@ import {
 import { advanceOutbox, dueOutbox, findOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
 export { SANDBOX_ADAPTER } from './adapter.ts';
+export { REACTIONS, sandboxRoutes } from './routes.ts';
 
 export interface OutboxItem {
   readonly message_id: string;

@@ -1,0 +1,70 @@
+/** The door of the portal: pages for people, over the same verbs that the API serves. A surface; nobody imports it. */
+import type { Registry } from '../../channel-kit/index.ts';
+import type { Config } from '../../lib/config.ts';
+import type { Vault } from '../../lib/crypto.ts';
+import type { ApiError } from '../../lib/errors.ts';
+import type { Principal, Reply, Request, Route } from '../../lib/http.ts';
+import { accountPages } from './pages-account.ts';
+import { channelPages } from './pages-channels.ts';
+import { editorPages } from './pages-editor.ts';
+import { guidePages } from './pages-guide.ts';
+import { homePage } from './pages-home.ts';
+import { keyPages } from './pages-keys.ts';
+import { messagePages } from './pages-messages.ts';
+import { outboxPages } from './pages-outbox.ts';
+import { referencePages } from './pages-reference.ts';
+import { templatePages } from './pages-templates.ts';
+import type { ConnectionsDoor, NotificationsDoor, OutboxDoor, TemplatesDoor, TenantsDoor } from './ports.ts';
+import { assetRoute, faviconRoute } from './routes.ts';
+import { createSite } from './site.ts';
+import { createView } from './view.ts';
+
+export type * from './ports.ts';
+
+export interface PortalDeps {
+  readonly tenants: TenantsDoor;
+  readonly connections: ConnectionsDoor;
+  readonly templates: TemplatesDoor;
+  readonly notifications: NotificationsDoor;
+  readonly sandbox: OutboxDoor;
+  readonly registry: Registry;
+  /** What the reference describes. */
+  readonly routes: () => readonly Route[];
+  readonly vault: Vault;
+  readonly config: Pick<Config, 'signUp' | 'systemSmtpUrl'>;
+  /** Called with each request, because the port may be the system's choice. No slash at its end. */
+  readonly publicUrl: () => string;
+}
+
+export interface Portal {
+  readonly routes: readonly Route[];
+  /** For `hooks.authenticate.session`. */
+  authenticate(request: Request): Promise<Principal>;
+  /** For `hooks.refuse.page`. */
+  refuse(error: ApiError, request: Request): Reply;
+}
+
+export function createPortal(deps: PortalDeps): Portal {
+  const view = createView();
+  const site = createSite({ ...deps, view });
+  const parts = { ...deps, site };
+  return {
+    authenticate: site.authenticate,
+    refuse: site.refuse,
+    routes: [
+      homePage(parts),
+      ...accountPages({ ...parts, signUp: deps.config.signUp, confirmsMail: Boolean(deps.config.systemSmtpUrl) }),
+      ...messagePages(parts),
+      ...outboxPages(parts),
+      // Before the pages of one template: `new` is no template's name.
+      ...editorPages(parts),
+      ...templatePages(parts),
+      ...channelPages(parts),
+      ...keyPages(parts),
+      ...guidePages(parts),
+      ...referencePages(parts),
+      assetRoute(view),
+      faviconRoute(view, 'favicon.svg'),
+    ],
+  };
+}

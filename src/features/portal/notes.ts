@@ -1,0 +1,31 @@
+/** What a page says after something was done. A closed list: an address cannot make the portal say anything else. */
+interface Note {
+  readonly kind: 'good' | 'bad';
+  readonly text: string;
+}
+const good = (text: string): Note => ({ kind: 'good', text });
+const bad = (text: string): Note => ({ kind: 'bad', text });
+
+export const NOTES = {
+  signed_out: good('You are signed out.'),
+  key_revoked: good('The key is revoked. Calls that carry it are refused from now on.'),
+  key_gone: bad('A key is shown once only, and this page has shown it. Create or rotate a key to get a new one.'),
+  connection_added: good('The connection is saved. Press Test to see whether its credentials work.'),
+  connection_saved: good('The connection is saved.'),
+  connection_default: good('New messages of this channel now use this connection.'),
+  connection_removed: good('The connection is removed. Its credentials can no longer be used.'),
+  connection_ok: good('The test passed: the provider accepts these credentials.'),
+  connection_failed: bad('The test failed. The reason stands beside the connection.'),
+  template_saved: good('Saved as a new version. It is a draft: nothing is sent with it until you activate it.'),
+  template_activated: good('This version is now active: new messages use it.'),
+  template_removed: good('The template is archived. Messages already sent keep their text.'),
+  cancelled: good('Cancelled. What had not been handed over yet will not be sent.'),
+  retried: good('Accepted again, as a new notification. This is it.'),
+  played: good('Done. The answer came back through the same signed door a provider uses.'),
+  mode_live: good('You are looking at live data now. What you send from here reaches people.'),
+  mode_test: good('You are looking at test data now. Nothing leaves this machine.'),
+  link_used: bad(
+    'This sign-in link was used already, or is too old. Ask for a new one, or sign in with your password.',
+  ),
+  only_test: bad('The outbox belongs to test mode. Switch to test to see it.'),
+} as const satisfies Record<string, Note>;

@@ -1,0 +1,45 @@
+/** What the portal uses of the features below it: reads and verbs, as their doors have them. It decides nothing itself. */
+import type { Connections } from '../connections/index.ts';
+import type { Notifications } from '../notifications/index.ts';
+import type { Sandbox } from '../sandbox/index.ts';
+import type { Templates } from '../templates/index.ts';
+import type { Tenants } from '../tenants/index.ts';
+
+export type { Overview } from '../notifications/index.ts';
+export type { Session } from '../tenants/index.ts';
+
+export type TenantsDoor = Pick<
+  Tenants,
+  'signUp' | 'signIn' | 'session' | 'signOut' | 'setMode' | 'redeem' | 'csrfToken' | 'checkCsrf'
+> & { readonly keys: Pick<Tenants['keys'], 'list' | 'create' | 'rotate' | 'revoke'> };
+export type ConnectionsDoor = Pick<Connections, 'list' | 'get' | 'create' | 'patch' | 'archive' | 'test'>;
+export type NotificationsDoor = Pick<
+  Notifications,
+  'list' | 'counts' | 'get' | 'preview' | 'cancel' | 'retry' | 'overview'
+>;
+export type TemplatesDoor = Pick<
+  Templates,
+  | 'list'
+  | 'get'
+  | 'create'
+  | 'update'
+  | 'archive'
+  | 'listVersions'
+  | 'getVersion'
+  | 'activate'
+  | 'preview'
+  | 'previewUnsaved'
+>;
+export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
+
+export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
+export type Connection = Awaited<ReturnType<ConnectionsDoor['get']>>;
+export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;
+export type Message = Notification['channels'][number];
+export type Summary = Awaited<ReturnType<NotificationsDoor['list']>>['data'][number];
+export type Seen = Awaited<ReturnType<NotificationsDoor['preview']>>;
+export type OutboxItem = Awaited<ReturnType<OutboxDoor['get']>>;
+export type TemplateVersion = Awaited<ReturnType<TemplatesDoor['getVersion']>>;
+export type TemplateContent = TemplateVersion['content'];
+/** What a preview shows: what is missing, what is wrong, and each channel as it would look. */
+export type Drawn = ReturnType<TemplatesDoor['previewUnsaved']>;

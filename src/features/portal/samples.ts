@@ -1,0 +1,86 @@
+/**
+ * Requests to copy, made from the registry: nothing here knows a channel by name. A recipient is one of the channel's
+ * magic ones that ends well, so that every sample works with a test key as it stands.
+ */
+import type { AnyChannel, Registry } from '../../channel-kit/index.ts';
+
+/** The text fields of a raw notification that this channel's content knows. */
+const RAW: Readonly<Record<string, string>> = {
+  subject: 'Your order is on its way',
+  body: 'Hello Ada, order ORD-1001 has left our warehouse.',
+};
+
+export interface SampleContext {
+  readonly baseUrl: string;
+  /** What is known of the reader's key: its beginning and dots. */
+  readonly key: string;
+}
+
+export const rawAllowed = (channel: AnyChannel): boolean => channel.templatePolicy.send === 'optional';
+
+/** The magic recipient that is simply delivered, else the example of each required field. */
+export function sampleRecipient(channel: AnyChannel): Readonly<Record<string, string>> {
+  const fine = channel.sandbox.find(({ steps }) => steps.length === 1 && steps.every(isDelivered));
+  if (fine) return fine.to;
+  return Object.fromEntries(
+    channel.recipient.filter(({ required }) => required).map(({ name, example, label }) => [name, example ?? label]),
+  );
+}
+const isDelivered = (step: AnyChannel['sandbox'][number]['steps'][number]) =>
+  'receipt' in step && step.receipt === 'delivered';
+
+/** The raw fields a channel takes: those it must have, and the plain text. */
+export function rawFields(channel: AnyChannel): readonly string[] {
+  const properties: Readonly<Record<string, unknown>> = channel.content.properties;
+  return Object.keys(RAW).filter((name) => Object.hasOwn(properties, name));
+}
+
+export const rawBody = (channel: AnyChannel): object => ({
+  recipient: sampleRecipient(channel),
+  notification: {
+    channels: [channel.id],
+    ...Object.fromEntries(rawFields(channel).map((name) => [name, RAW[name]])),
+  },
+});
+
+export const templateBody = (
+  channel: AnyChannel,
+  templateId: string,
+  data: Readonly<Record<string, unknown>>,
+): object => ({
+  recipient: sampleRecipient(channel),
+  notification: { channels: [channel.id], template_id: templateId, data },
+});
+
+/** The first request of a newcomer: the first channel that takes plain text. */
+export function firstSend(registry: Registry, context: SampleContext): string {
+  const channel = registry.channels.find(rawAllowed);
+  return channel ? send(context, rawBody(channel)) : '';
+}
+
+export const send = (context: SampleContext, body: object): string =>
+  curl(context, 'POST', '/api/v1/notifications/send', body);
+
+/** One command that works in a POSIX shell. */
+export function curl({ baseUrl, key }: SampleContext, method: string, path: string, body?: object): string {
+  const lines = [
+    `curl -s ${method === 'GET' || method === 'POST' ? '' : `-X ${method} `}${baseUrl}${path}`,
+    `-H ${quoted(`X-API-Key: ${key}`)}`,
+    ...(body ? [`-H ${quoted('Content-Type: application/json')}`, `-d ${quoted(pretty(body))}`] : []),
+  ];
+  if (!body && method === 'POST') lines[0] = `curl -s -X POST ${baseUrl}${path}`;
+  return lines.join(' \\\n  ');
+}
+
+/** Indented JSON with short lists on one line, as a person would write it. */
+export const pretty = (body: object): string =>
+  JSON.stringify(body, null, 2).replace(
+    /\[\s+((?:"[^"\n]*"|[\d.]+|true|false|null)(?:,\s+(?:"[^"\n]*"|[\d.]+))*)\s+\]/g,
+    (_, items: string) => `[${items.replace(/,\s+/g, ', ')}]`,
+  );
+
+const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** What stands for the reader's key in a sample. */
+export const keyHint = (display: string | undefined, live: boolean): string =>
+  display ? `${display.split(/[.…*•]/)[0]}…` : live ? 'ak_live_…' : 'ak_test_…';

@@ -1,0 +1,109 @@
+/*
+ * Improvements only: every page works without this file. Copy buttons, speech, live refresh, live preview of templates.
+ * No markup is built from data here; fragments come from the server, rendered and escaped there.
+ */
+document.documentElement.classList.add('js');
+
+const say = (button, text) => {
+  const before = button.dataset.label ?? button.textContent;
+  button.dataset.label = before;
+  button.textContent = text;
+  setTimeout(() => {
+    button.textContent = before;
+  }, 1600);
+};
+
+document.addEventListener('click', async (event) => {
+  const button = event.target.closest('[data-copy],[data-speak]');
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copy ?? button.dataset.speak);
+  if (!source) return;
+  const text = (source.value ?? source.textContent).trim();
+  if (button.dataset.copy) {
+    try {
+      await navigator.clipboard.writeText(text);
+      say(button, 'Copied');
+    } catch {
+      getSelection()?.selectAllChildren(source);
+      say(button, 'Press Ctrl+C');
+    }
+    return;
+  }
+  if (speechSynthesis.speaking) {
+    speechSynthesis.cancel();
+    return;
+  }
+  const utterance = new SpeechSynthesisUtterance(text);
+  if (button.dataset.language) utterance.lang = button.dataset.language;
+  speechSynthesis.speak(utterance);
+});
+
+// A browser that cannot speak shows no play button.
+if (!('speechSynthesis' in window)) for (const button of document.querySelectorAll('[data-speak]')) button.remove();
+
+// A second press of a button that sends something does nothing while the first is under way.
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (form.method !== 'post') return;
+  if (form.dataset.busy) event.preventDefault();
+  form.dataset.busy = '1';
+  setTimeout(() => delete form.dataset.busy, 4000);
+});
+addEventListener('pageshow', () => {
+  for (const form of document.querySelectorAll('form[data-busy]')) delete form.dataset.busy;
+});
+
+// Live pages: the part marked data-live is fetched again while the page is looked at and nobody is in the middle of it.
+const live = document.querySelector('[data-live]');
+if (live) {
+  const every = Number(live.dataset.live) * 1000;
+  const idle = () =>
+    !document.hidden &&
+    !live.contains(document.activeElement) &&
+    !live.querySelector('details[open]') &&
+    getSelection()?.isCollapsed !== false;
+  const refresh = async () => {
+    if (idle()) {
+      try {
+        const answer = await fetch(location.href, { headers: { 'x-fragment': 'live' }, redirect: 'error' });
+        if (answer.ok) {
+          const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+          const fresh = page.querySelector('[data-live]');
+          if (fresh && idle() && fresh.innerHTML !== live.innerHTML) live.replaceChildren(...fresh.childNodes);
+        }
+      } catch {
+        // The next round tries again; the refresh link stays where it is.
+      }
+    }
+    setTimeout(refresh, every);
+  };
+  setTimeout(refresh, every);
+}
+
+// Live preview: the form is sent to the same address its Preview button uses, and the answer's preview replaces ours.
+const editor = document.querySelector('form[data-preview]');
+const pane = document.getElementById('preview');
+if (editor && pane) {
+  let timer;
+  let running;
+  const draw = async () => {
+    running?.abort();
+    running = new AbortController();
+    try {
+      const answer = await fetch(editor.dataset.preview, {
+        method: 'POST',
+        body: new URLSearchParams([...new FormData(editor), ['preview', '1']]),
+        signal: running.signal,
+      });
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const fresh = page.getElementById('preview');
+      if (fresh) pane.replaceChildren(...fresh.childNodes);
+    } catch {
+      // Overtaken by the next keystroke, or offline: the last preview stays.
+    }
+  };
+  editor.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(draw, 350);
+  });
+}
