@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'pure',
-          include: ['test/{unit,channels,guard}/**/*.test.ts'],
+          include: ['test/{unit,channels,guard,portal}/**/*.test.ts'],
           sequence: { groupOrder: 1 },
         },
       },

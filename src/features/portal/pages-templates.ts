@@ -127,15 +127,25 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
       },
       { query: ['from', 'to'] },
     ),
-    site.post('/portal/templates/:template_id/activate', 'New messages use this version.', async (visit) => {
-      const id = visit.params.template_id ?? '';
-      await templates.activate(visit.principal, id, wholeNumber(visit.fields.version) ?? 0);
-      return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'template_activated');
-    }),
-    site.post('/portal/templates/:template_id/archive', 'Takes a template out of use.', async (visit) => {
-      await templates.archive(visit.principal, visit.params.template_id ?? '');
-      return visit.go('/portal/templates', 'template_removed');
-    }),
+    site.post(
+      '/portal/templates/:template_id/activate',
+      'New messages use this version.',
+      async (visit) => {
+        const id = visit.params.template_id ?? '';
+        await templates.activate(visit.principal, id, wholeNumber(visit.fields.version) ?? 0);
+        return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'template_activated');
+      },
+      { audit: 'template.activated' },
+    ),
+    site.post(
+      '/portal/templates/:template_id/archive',
+      'Takes a template out of use.',
+      async (visit) => {
+        await templates.archive(visit.principal, visit.params.template_id ?? '');
+        return visit.go('/portal/templates', 'template_removed');
+      },
+      { audit: 'template.archived' },
+    ),
   ];
 }
 
