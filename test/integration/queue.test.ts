@@ -6,14 +6,14 @@ import { createQueues, type Listener, type Queues, queuePrefix } from '../../src
 import { backend as backendOf, backends } from '../support/backends.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/product.ts';
-import { type Proxy, proxyTo } from '../support/proxy.ts';
+import { proxyTo, type StoreProxy } from '../support/proxy.ts';
 
 const log = createLog('silent');
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.each(backends())('the queue on %s', (name) => {
   let database: TestDatabase;
-  let proxy: Proxy;
+  let proxy: StoreProxy;
   let queues: Queues;
   let listener: Listener | undefined;
   const { redisUrl } = backendOf(name);
@@ -54,7 +54,10 @@ describe.each(backends())('the queue on %s', (name) => {
 
   test('a ring reaches the listener of its bell, and no other', async () => {
     const heard: string[] = [];
-    listener = await queues.listen({ due: () => void heard.push('due'), inbound: () => void heard.push('inbound') }, {});
+    listener = await queues.listen(
+      { due: () => void heard.push('due'), inbound: () => void heard.push('inbound') },
+      {},
+    );
     const doorbell = queues.doorbell();
     doorbell.ring('due');
     await until(() => heard.length > 0, { what: 'the ring' });

@@ -37,30 +37,33 @@ test('a database of a newer version is refused', async () => {
 describe('a thousand messages', () => {
   test('change their status without touching an index', async () => {
     const now = new Date();
-    const messages = Array.from({ length: 1_000 }, (_, i): NewMessage => ({
-      id: messageIdOf(newNotificationId(), 0),
-      tenantId: newId(),
-      mode: 'sandbox',
-      channel: 'letter',
-      address: `address ${i}`,
-      recipient: { name: 'Ada Lovelace', street: `${i} St James's Square` },
-      connectionId: newId(),
-      templateVersionId: null,
-      templateSlug: null,
-      language: null,
-      input: { body: `Dear Ada, this is number ${i}.` },
-      category: 'transactional',
-      lane: 1,
-      onUnknown: 'wait',
-      createdAt: now,
-      expiresAt: new Date(now.getTime() + 86_400_000),
-      runAt: now,
-      idempotencyKey: null,
-      retryOf: null,
-      actorId: 'key',
-      ip: '127.0.0.1',
-      requestId: 'req',
-    }));
+    const messages = Array.from(
+      { length: 1_000 },
+      (_, i): NewMessage => ({
+        id: messageIdOf(newNotificationId(), 0),
+        tenantId: newId(),
+        mode: 'sandbox',
+        channel: 'letter',
+        address: `address ${i}`,
+        recipient: { name: 'Ada Lovelace', street: `${i} St James's Square` },
+        connectionId: newId(),
+        templateVersionId: null,
+        templateSlug: null,
+        language: null,
+        input: { body: `Dear Ada, this is number ${i}.` },
+        category: 'transactional',
+        lane: 1,
+        onUnknown: 'wait',
+        createdAt: now,
+        expiresAt: new Date(now.getTime() + 86_400_000),
+        runAt: now,
+        idempotencyKey: null,
+        retryOf: null,
+        actorId: 'key',
+        ip: '127.0.0.1',
+        requestId: 'req',
+      }),
+    );
     for (let at = 0; at < messages.length; at += 100) await insertMessages(database.db, messages.slice(at, at + 100));
     const sent: State = {
       status: 'sent',

@@ -43,7 +43,9 @@ const FUNCTIONS = `
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public' order by 1`;
 
 export async function printSchema(query: TestDatabase['query']): Promise<string> {
-  const tables = await query<{ oid: number; name: string; partition: string; options: string; security: string }>(TABLES);
+  const tables = await query<{ oid: number; name: string; partition: string; options: string; security: string }>(
+    TABLES,
+  );
   const blocks: string[] = [];
   for (const { oid, name, partition, options, security } of tables) {
     const parts = await query<{ line: string }>(PARTS, [oid]);
@@ -51,7 +53,10 @@ export async function printSchema(query: TestDatabase['query']): Promise<string>
   }
   const functions = await query<{ head: string; body: string }>(FUNCTIONS);
   for (const { head, body } of functions) {
-    const lines = body.split('\n').map((line) => line.trimEnd()).filter(Boolean);
+    const lines = body
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .filter(Boolean);
     blocks.push([head, ...lines.map((line) => `  ${line.trim()}`)].join('\n'));
   }
   return `${blocks.join('\n\n')}\n`;

@@ -1,7 +1,7 @@
 /** A TCP proxy in front of a store, so that a test can take the store away and bring it back. */
 import { connect, createServer, type Socket } from 'node:net';
 
-export interface Proxy {
+export interface StoreProxy {
   readonly port: number;
   /** `url` with the proxy's address in place of the store's. */
   readonly url: string;
@@ -11,7 +11,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function proxyTo(url: string): Promise<Proxy> {
+export async function proxyTo(url: string): Promise<StoreProxy> {
   const target = new URL(url);
   const sockets = new Set<Socket>();
   let down = false;

@@ -15,7 +15,14 @@ function faults(env: NodeJS.ProcessEnv): readonly string[] {
 describe('the settings of a start', () => {
   test('need nothing', () => {
     const config = readConfig({});
-    expect(config).toMatchObject({ port: 3000, host: '127.0.0.1', role: 'all', signUp: 'open', databaseUrl: undefined, logLevel: 'info' });
+    expect(config).toMatchObject({
+      port: 3000,
+      host: '127.0.0.1',
+      role: 'all',
+      signUp: 'open',
+      databaseUrl: undefined,
+      logLevel: 'info',
+    });
   });
 
   test('name every fault at once', () => {
@@ -43,7 +50,13 @@ describe('the settings of a start', () => {
 
   test('never repeat a secret', () => {
     const secret = 'hunter2hunter2';
-    const text = faults({ ADMIN_KEY: secret, ENCRYPTION_KEYS: secret, DATABASE_URL: secret, REDIS_URL: secret, SYSTEM_SMTP_URL: secret }).join();
+    const text = faults({
+      ADMIN_KEY: secret,
+      ENCRYPTION_KEYS: secret,
+      DATABASE_URL: secret,
+      REDIS_URL: secret,
+      SYSTEM_SMTP_URL: secret,
+    }).join();
     expect(text).not.toContain(secret);
   });
 
@@ -55,14 +68,26 @@ describe('the settings of a start', () => {
     expect(faults({ ...env, ENCRYPTION_KEYS: `k1:${KEY}` })).toEqual([]);
   });
 
-  test('an empty value is none', () => expect(readConfig({ PORT: '', REDIS_URL: '  ' })).toMatchObject({ port: 3000, redisUrl: undefined }));
-  test('an address loses its last slash', () => expect(readConfig({ PUBLIC_URL: 'https://a.example/' }).publicUrl).toBe('https://a.example'));
+  test('an empty value is none', () =>
+    expect(readConfig({ PORT: '', REDIS_URL: '  ' })).toMatchObject({ port: 3000, redisUrl: undefined }));
+  test('an address loses its last slash', () =>
+    expect(readConfig({ PUBLIC_URL: 'https://a.example/' }).publicUrl).toBe('https://a.example'));
   test('lists are split', () =>
-    expect(readConfig({ EGRESS_ALLOW: '10.0.0.5:25, [fd00::1]:25,mail.internal:587' }).egressAllow).toEqual(['10.0.0.5:25', '[fd00::1]:25', 'mail.internal:587']));
+    expect(readConfig({ EGRESS_ALLOW: '10.0.0.5:25, [fd00::1]:25,mail.internal:587' }).egressAllow).toEqual([
+      '10.0.0.5:25',
+      '[fd00::1]:25',
+      'mail.internal:587',
+    ]));
   test('sign-up is open on loopback alone', () => {
     expect(readConfig({ HOST: '0.0.0.0' }).signUp).toBe('closed');
     expect(readConfig({ HOST: '0.0.0.0', SIGNUP: 'invite' }).signUp).toBe('invite');
-    expect(['localhost', '::1', '127.8.8.8', '0.0.0.0', '10.0.0.1'].map(isLoopback)).toEqual([true, true, true, false, false]);
+    expect(['localhost', '::1', '127.8.8.8', '0.0.0.0', '10.0.0.1'].map(isLoopback)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
   test('links use the public address, else the host and the port that was given', () => {
     expect(publicUrlOf(readConfig({}), 4000)).toBe('http://localhost:4000');
@@ -73,5 +98,6 @@ describe('the settings of a start', () => {
 
 describe('encryption keys', () => {
   test('come newest first', () => expect(parseKeys(`k2:${KEY}, k1:${KEY}`)?.map(({ id }) => id)).toEqual(['k2', 'k1']));
-  test.each(['', 'k1', `k1:${KEY.slice(4)}`, `:${KEY}`, `k1:${KEY},`, `k 1:${KEY}`])('%j is none', (text) => expect(parseKeys(text)).toBeUndefined());
+  test.each(['', 'k1', `k1:${KEY.slice(4)}`, `:${KEY}`, `k1:${KEY},`, `k 1:${KEY}`])('%j is none', (text) =>
+    expect(parseKeys(text)).toBeUndefined());
 });

@@ -32,7 +32,9 @@ describe('the vault', () => {
     expect(() => vault.open(parts.with(4, tag.subarray(0, 4).toString('base64url')).join('.'), 'p')).toThrow();
   });
   test('says which key is missing', () => {
-    expect(() => createVault([key('k2', 2)]).open(vault.seal('a', 'p'), 'p')).toThrow(/unknown key "k1".*ENCRYPTION_KEYS/);
+    expect(() => createVault([key('k2', 2)]).open(vault.seal('a', 'p'), 'p')).toThrow(
+      /unknown key "k1".*ENCRYPTION_KEYS/,
+    );
     expect(() => vault.open('rubbish', 'p')).toThrow();
   });
   test('a new key seals, the old one still opens, and what is derived stays', () => {

@@ -31,14 +31,20 @@ describe('ids on the wire', () => {
     fc.assert(fc.property(uuids, (uuid) => /^msg_[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(toWire('message', uuid))));
   });
   test('sort as their UUIDs do', () => {
-    fc.assert(
-      fc.property(uuids, uuids, (a, b) => toWire('event', a) < toWire('event', b) === a < b),
-    );
+    fc.assert(fc.property(uuids, uuids, (a, b) => toWire('event', a) < toWire('event', b) === a < b));
   });
-  test.each(['', 'msg_', 'msg_01', 'MSG_01ARZ3NDEKTSV4RRFFQ69G5FAV', 'msg_01arz3ndektsv4rrffq69g5fav', 'msg_81ARZ3NDEKTSV4RRFFQ69G5FAV', 'msg_01ARZ3NDEKTSV4RRFFQ69G5FAU', 'msg_01ARZ3NDEKTSV4RRFFQ69G5FAV ', 'ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV', "msg_01ARZ3NDEKTSV4RRFFQ69G5FA'"])(
-    'and %j is none',
-    (wire) => expect(fromWire('message', wire)).toBeUndefined(),
-  );
+  test.each([
+    '',
+    'msg_',
+    'msg_01',
+    'MSG_01ARZ3NDEKTSV4RRFFQ69G5FAV',
+    'msg_01arz3ndektsv4rrffq69g5fav',
+    'msg_81ARZ3NDEKTSV4RRFFQ69G5FAV',
+    'msg_01ARZ3NDEKTSV4RRFFQ69G5FAU',
+    'msg_01ARZ3NDEKTSV4RRFFQ69G5FAV ',
+    'ntf_01ARZ3NDEKTSV4RRFFQ69G5FAV',
+    "msg_01ARZ3NDEKTSV4RRFFQ69G5FA'",
+  ])('and %j is none', (wire) => expect(fromWire('message', wire)).toBeUndefined());
 });
 
 describe('ids of a notification', () => {

@@ -54,7 +54,11 @@ describe('JSON of a stranger', () => {
     expect(code).toBe('validation_failed');
     expect(details?.fields).toEqual([{ path, message: 'is a number that would lose digits; send it as a string' }]);
   });
-  test.each(['{"a":{"b":["\\u0000"]}}', '{"a":{"b":["\\ud800"]}}', '{"a":{"b":["\\udc00x"]}}'])('%s names its place', (text) => {
+  test.each([
+    '{"a":{"b":["\\u0000"]}}',
+    '{"a":{"b":["\\ud800"]}}',
+    '{"a":{"b":["\\udc00x"]}}',
+  ])('%s names its place', (text) => {
     expect((refusal(text).details?.fields as { path: string }[])[0]?.path).toBe('a.b.0');
   });
   test.each(['__proto__', 'constructor', 'prototype'])('the name %s is refused and reaches nothing', (name) => {
@@ -66,8 +70,16 @@ describe('JSON of a stranger', () => {
   });
   test('whatever JSON knows and is harmless is read as JSON.parse reads it', () => {
     const harmless = fc.dictionary(
-      fc.string({ unit: 'grapheme', maxLength: 8 }).filter((name) => !['__proto__', 'constructor', 'prototype'].includes(name) && !name.includes('\u0000')),
-      fc.oneof(fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\u0000')), fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.integer())),
+      fc
+        .string({ unit: 'grapheme', maxLength: 8 })
+        .filter((name) => !['__proto__', 'constructor', 'prototype'].includes(name) && !name.includes('\u0000')),
+      fc.oneof(
+        fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\u0000')),
+        fc.integer(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(fc.integer()),
+      ),
     );
     fc.assert(
       fc.property(harmless, (value) => {

@@ -29,7 +29,8 @@ describe('faults say where and what', () => {
     [{ ...good, to: { 'a/b': 'x' } }, 'to.a/b', 'must be integer'],
     [{ ...good, to: { c: 1 } }, 'to.c', 'is not a field of this request'],
     [{ ...good, kind: 'y' }, 'kind', 'must be "x"'],
-  ])('%j', (value, path, message) => expect(faults(JSON.parse(JSON.stringify(value)))).toContainEqual({ path, message }));
+  ])('%j', (value, path, message) =>
+    expect(faults(JSON.parse(JSON.stringify(value)))).toContainEqual({ path, message }));
 });
 
 test('every fault is told at once, and the first in the message', () => {
@@ -58,7 +59,10 @@ test('a body is never changed into what was asked for', () => {
 });
 
 test('a query is read as the numbers and booleans it stands for, with defaults', () => {
-  const query = validator(Type.Object({ limit: Type.Integer({ default: 20, maximum: 100 }), all: Type.Optional(Type.Boolean()) }), 'query');
+  const query = validator(
+    Type.Object({ limit: Type.Integer({ default: 20, maximum: 100 }), all: Type.Optional(Type.Boolean()) }),
+    'query',
+  );
   expect(query.check({ limit: '5', all: 'true' })).toEqual({ limit: 5, all: true });
   expect(query.check({})).toEqual({ limit: 20 });
   expect(query.faults({ limit: 'five' })).toEqual([{ path: 'limit', message: 'must be integer' }]);
@@ -66,7 +70,9 @@ test('a query is read as the numbers and booleans it stands for, with defaults',
 });
 
 test('a union tells the faults of its branches, not that it is a union', () => {
-  const union = validator(Type.Object({ at: Type.Union([Type.Object({ a: Type.String() }), Type.Object({ b: Type.String() })]) }));
+  const union = validator(
+    Type.Object({ at: Type.Union([Type.Object({ a: Type.String() }), Type.Object({ b: Type.String() })]) }),
+  );
   const found = union.faults({ at: {} });
   expect(found.map(({ path }) => path)).toEqual(['at.a', 'at.b']);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyChannel } from '../../../src/channel-kit/index.ts';
-import { type Ask, judge, RULES, type Request } from '../../../src/features/notifications/policy.ts';
+import { type Ask, judge, type Request, RULES } from '../../../src/features/notifications/policy.ts';
 import { ERRORS } from '../../../src/lib/errors.ts';
 
 const channel = (send: 'required' | 'optional') => ({ templatePolicy: { send } }) as unknown as AnyChannel;
@@ -18,7 +18,8 @@ const ask = (more: Partial<Ask> = {}): Ask => ({
   language: undefined,
   ...more,
 });
-const strict = (more: Partial<Ask> = {}): Ask => ask({ id: 'strict', channel: channel('required'), rawFields: [], source: 'template', ...more });
+const strict = (more: Partial<Ask> = {}): Ask =>
+  ask({ id: 'strict', channel: channel('required'), rawFields: [], source: 'template', ...more });
 const request = (more: Partial<Request> = {}, notification: object = {}): Request => {
   const asks = more.asks ?? [ask()];
   return {
@@ -35,21 +36,93 @@ const withTemplate = { template_id: 'hello' };
 
 /** A request for each verdict: the rule, what it refuses, and the field it blames. */
 const REFUSED: readonly (readonly [string, string, string | undefined, Request])[] = [
-  ['known', 'channel_unknown', 'notification.channels', request({ asks: [ask({ id: 'fax', channel: undefined, source: undefined })] })],
-  ['templateRequired', 'template_required', 'notification.template_id', request({ asks: [strict({ source: undefined }), ask()] })],
-  ['rawNotAllowed', 'raw_not_allowed', 'notification.body', request({ asks: [strict()], template }, { ...withTemplate, body: 'x' })],
-  ['rawNotAllowed', 'raw_not_allowed', 'notification.content.strict', request({ asks: [strict()], template, rawGiven: [] }, { ...withTemplate, content: { strict: {} } })],
-  ['recipientComplete', 'recipient_field_missing', 'recipient.street', request({ asks: [ask({ missingFields: ['street'], address: undefined })] })],
-  ['recipientValid', 'invalid_recipient', 'recipient.street', request({ asks: [ask({ address: undefined, addressFault: { field: 'street', message: 'This is no street that a letter could be brought to.' } })] })],
-  ['templateFound', 'template_not_found', 'notification.template_id', request({ asks: [ask({ source: undefined })], rawGiven: [] }, withTemplate)],
-  ['templateCovers', 'template_channel_missing', 'notification.channels', request({ asks: [ask({ id: 'other', source: undefined })], template, rawGiven: [] }, withTemplate)],
-  ['templateCovers', 'template_language_missing', 'notification.language', request({ asks: [strict({ source: undefined })], template, rawGiven: [] }, { ...withTemplate, language: 'fr' })],
-  ['contentThere', 'content_required', 'notification.body', request({ asks: [ask({ source: undefined, missingRaw: ['body'] })], rawGiven: [] })],
+  [
+    'known',
+    'channel_unknown',
+    'notification.channels',
+    request({ asks: [ask({ id: 'fax', channel: undefined, source: undefined })] }),
+  ],
+  [
+    'templateRequired',
+    'template_required',
+    'notification.template_id',
+    request({ asks: [strict({ source: undefined }), ask()] }),
+  ],
+  [
+    'rawNotAllowed',
+    'raw_not_allowed',
+    'notification.body',
+    request({ asks: [strict()], template }, { ...withTemplate, body: 'x' }),
+  ],
+  [
+    'rawNotAllowed',
+    'raw_not_allowed',
+    'notification.content.strict',
+    request({ asks: [strict()], template, rawGiven: [] }, { ...withTemplate, content: { strict: {} } }),
+  ],
+  [
+    'recipientComplete',
+    'recipient_field_missing',
+    'recipient.street',
+    request({ asks: [ask({ missingFields: ['street'], address: undefined })] }),
+  ],
+  [
+    'recipientValid',
+    'invalid_recipient',
+    'recipient.street',
+    request({
+      asks: [
+        ask({
+          address: undefined,
+          addressFault: { field: 'street', message: 'This is no street that a letter could be brought to.' },
+        }),
+      ],
+    }),
+  ],
+  [
+    'templateFound',
+    'template_not_found',
+    'notification.template_id',
+    request({ asks: [ask({ source: undefined })], rawGiven: [] }, withTemplate),
+  ],
+  [
+    'templateCovers',
+    'template_channel_missing',
+    'notification.channels',
+    request({ asks: [ask({ id: 'other', source: undefined })], template, rawGiven: [] }, withTemplate),
+  ],
+  [
+    'templateCovers',
+    'template_language_missing',
+    'notification.language',
+    request({ asks: [strict({ source: undefined })], template, rawGiven: [] }, { ...withTemplate, language: 'fr' }),
+  ],
+  [
+    'contentThere',
+    'content_required',
+    'notification.body',
+    request({ asks: [ask({ source: undefined, missingRaw: ['body'] })], rawGiven: [] }),
+  ],
   ['nothingUnused', 'content_unused', 'notification.subject', request({ rawGiven: ['body', 'subject'] })],
   ['nothingUnused', 'content_unused', 'notification.content.fax', request({}, { content: { fax: {} } })],
-  ['variablesMatch', 'template_variable_mismatch', 'notification.data', request({ data: { missing: ['name'], unexpected: [], faults: [] } })],
-  ['variablesMatch', 'template_variable_mismatch', 'notification.data', request({ data: { missing: [], unexpected: ['nmae'], faults: [] } })],
-  ['valuesFit', 'validation_failed', 'notification.data.when', request({ data: { missing: [], unexpected: [], faults: [{ path: 'data.when', message: 'is no date' }] } })],
+  [
+    'variablesMatch',
+    'template_variable_mismatch',
+    'notification.data',
+    request({ data: { missing: ['name'], unexpected: [], faults: [] } }),
+  ],
+  [
+    'variablesMatch',
+    'template_variable_mismatch',
+    'notification.data',
+    request({ data: { missing: [], unexpected: ['nmae'], faults: [] } }),
+  ],
+  [
+    'valuesFit',
+    'validation_failed',
+    'notification.data.when',
+    request({ data: { missing: [], unexpected: [], faults: [{ path: 'data.when', message: 'is no date' }] } }),
+  ],
   ['connected', 'channel_not_connected', 'notification.channels', request({ asks: [ask({ connected: false })] })],
 ];
 
@@ -76,12 +149,20 @@ describe('what may be sent', () => {
   test.each([
     ['raw text', request()],
     ['a template', request({ asks: [strict(), ask({ source: 'template' })], template, rawGiven: [] }, withTemplate)],
-    ['a template for one channel and raw text for the other', request({ asks: [strict(), ask()], template }, { ...withTemplate, body: 'x' })],
-    ['content of the channel’s own', request({ asks: [ask({ source: 'own' })], rawGiven: [] }, { content: { letter: {} } })],
+    [
+      'a template for one channel and raw text for the other',
+      request({ asks: [strict(), ask()], template }, { ...withTemplate, body: 'x' }),
+    ],
+    [
+      'content of the channel’s own',
+      request({ asks: [ask({ source: 'own' })], rawGiven: [] }, { content: { letter: {} } }),
+    ],
   ])('%s passes every rule', (_what, asked) => expect(judge(asked)).toEqual([]));
 
   test('a request with several faults hears of all', () => {
-    const codes = judge(request({ asks: [strict({ source: undefined, connected: false, missingFields: ['street'] })], rawGiven: [] })).map(({ code }) => code);
+    const codes = judge(
+      request({ asks: [strict({ source: undefined, connected: false, missingFields: ['street'] })], rawGiven: [] }),
+    ).map(({ code }) => code);
     expect(codes).toEqual(['template_required', 'recipient_field_missing', 'channel_not_connected']);
   });
 });

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Receipt } from '../../../src/channel-kit/index.ts';
-import { fold, MOVES, overall, type State, type Status, type Word } from '../../../src/features/notifications/status.ts';
+import {
+  fold,
+  MOVES,
+  overall,
+  type State,
+  type Status,
+  type Word,
+} from '../../../src/features/notifications/status.ts';
 
 const at = new Date('2026-01-01T00:00:00Z');
 const later = new Date('2026-01-01T00:01:00Z');
@@ -43,13 +50,29 @@ const STATES: Readonly<Record<string, State>> = {
   'sent, unreceipted': { ...fresh, status: 'sent', sentAt: at, outcome: 'unreceipted' },
   delivered: { ...fresh, status: 'delivered', sentAt: at, deliveredAt: at, outcome: 'delivered' },
   failed: { ...fresh, status: 'failed', failedAt: at, failureCode: 'x', outcome: 'failed' },
-  'failed, unknown': { ...fresh, status: 'failed', sentAt: at, failedAt: at, failureCode: 'outcome_unknown', outcome: 'unknown', outcomeUnknown: true },
+  'failed, unknown': {
+    ...fresh,
+    status: 'failed',
+    sentAt: at,
+    failedAt: at,
+    failureCode: 'outcome_unknown',
+    outcome: 'unknown',
+    outcomeUnknown: true,
+  },
 };
 
 /** Status and outcome after each word, in the order of the states above; `=`: nothing of the two changes. */
 const TABLE: Readonly<Record<string, readonly string[]>> = {
   accepted: ['sent', '=', '=', '=', '=', '=', '='],
-  'accepted, delivered': ['delivered/delivered', 'delivered/delivered', 'delivered/delivered', 'delivered/delivered', '=', '=', '='],
+  'accepted, delivered': [
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    '=',
+    '=',
+    '=',
+  ],
   'accepted, unreceipted': ['sent/unreceipted', '=', 'sent/unreceipted', '=', '=', '=', '='],
   unknown: ['sent', '=', '=', '=', '=', '=', '='],
   retry: ['=', '=', '=', '=', '=', '=', '='],
@@ -58,11 +81,35 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'failed for want of news': ['failed/unknown', 'failed/unknown', 'failed/unknown', 'failed/unknown', '=', '=', '='],
   silence: ['=', 'sent/unreceipted', 'sent/unreceipted', '=', '=', '=', '='],
   'receipt sent': ['sent', '=', '=', '=', '=', '=', 'sent'],
-  'receipt delivered': ['delivered/delivered', 'delivered/delivered', 'delivered/delivered', 'delivered/delivered', '=', '=', 'delivered/delivered'],
-  'receipt read': ['delivered/delivered', 'delivered/delivered', 'delivered/delivered', 'delivered/delivered', '=', '=', 'delivered/delivered'],
+  'receipt delivered': [
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    '=',
+    '=',
+    'delivered/delivered',
+  ],
+  'receipt read': [
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    '=',
+    '=',
+    'delivered/delivered',
+  ],
   'receipt failed': ['failed/failed', 'failed/failed', 'failed/failed', 'failed/failed', '=', '=', 'failed/failed'],
   'receipt bounced': ['failed/failed', 'failed/failed', 'failed/failed', 'failed/failed', '=', '=', 'failed/failed'],
-  'receipt complained': ['delivered/delivered', 'delivered/delivered', 'delivered/delivered', 'delivered/delivered', '=', '=', 'delivered/delivered'],
+  'receipt complained': [
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    'delivered/delivered',
+    '=',
+    '=',
+    'delivered/delivered',
+  ],
 };
 const show = ({ status, outcome }: State): string => (outcome ? `${status}/${outcome}` : status);
 const cells = Object.keys(WORDS).flatMap((word) =>
@@ -83,7 +130,9 @@ describe('news is told once, when it becomes true', () => {
     const first = fold(before, WORDS[word] as Word);
     const reopened = before.outcome === 'unknown' && first.state.outcome !== 'unknown';
     // A failure for want of news that becomes a real one is news; that it had been sent was known before.
-    const moved = (before.status !== first.state.status && !(reopened && first.state.status === 'sent')) || (reopened && first.state.status === 'failed');
+    const moved =
+      (before.status !== first.state.status && !(reopened && first.state.status === 'sent')) ||
+      (reopened && first.state.status === 'failed');
     expect(first.events.includes(`message.${first.state.status}` as never)).toBe(moved);
     const second = fold(first.state, WORDS[word] as Word);
     expect(second.events.filter((event) => event !== 'message.bounced')).toEqual([]);
@@ -91,7 +140,8 @@ describe('news is told once, when it becomes true', () => {
 });
 
 test('the states and the words do not change under the fold', () => {
-  for (const state of Object.values(STATES)) for (const word of Object.values(WORDS)) fold(Object.freeze({ ...state }), Object.freeze({ ...word }));
+  for (const state of Object.values(STATES))
+    for (const word of Object.values(WORDS)) fold(Object.freeze({ ...state }), Object.freeze({ ...word }));
 });
 
 test('the table goes forward only', () => {
@@ -116,8 +166,10 @@ describe('in every order', () => {
             if (rank[state.status] === 2) expect(next.status).toBe(state.status);
             if (state.outcome && state.outcome !== 'unreceipted') expect(next.outcome).toBe(state.outcome);
           }
-          if (next.status === 'delivered') expect([next.outcome, next.deliveredAt === null]).toEqual(['delivered', false]);
-          if (next.status === 'failed') expect([next.failureCode === null, next.outcome === null]).toEqual([false, false]);
+          if (next.status === 'delivered')
+            expect([next.outcome, next.deliveredAt === null]).toEqual(['delivered', false]);
+          if (next.status === 'failed')
+            expect([next.failureCode === null, next.outcome === null]).toEqual([false, false]);
           if (next.status === 'queued') expect([next.outcome, next.sentAt]).toEqual([null, null]);
           if (next.outcome && next.outcome !== 'unreceipted') expect(next.nextAttemptAt).toBeNull();
           state = next;
@@ -128,7 +180,9 @@ describe('in every order', () => {
   });
 
   test('the receipts of one delivery lead to one end, whatever their order and however often they come', () => {
-    const receipts = fc.shuffledSubarray(['sent', 'delivered', 'read', 'sent', 'delivered'] as Receipt[], { minLength: 5 });
+    const receipts = fc.shuffledSubarray(['sent', 'delivered', 'read', 'sent', 'delivered'] as Receipt[], {
+      minLength: 5,
+    });
     fc.assert(
       fc.property(receipts, (names) => {
         const end = names.reduce((state, name) => fold(state, receipt(name)).state, STATES.sent as State);
