@@ -1,7 +1,7 @@
 /** The OpenAPI document is the product's word: complete, valid, and what every other end-to-end suite holds each answer to. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { routesOf } from '../../src/app.ts';
+import { serve } from '../../src/app.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
 import { createContract } from '../support/contract.ts';
 import type { Json } from '../support/providers/fake.ts';
@@ -24,8 +24,8 @@ const operations = (): [string, Json][] =>
   );
 
 it('describes every route that is not a page, and nothing else', () => {
-  const served = routesOf(scene.product.deps)
-    .filter(({ hidden }) => !hidden)
+  const served = serve(scene.product.deps)
+    .routes.filter(({ hidden }) => !hidden)
     .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
   expect(
     operations()
