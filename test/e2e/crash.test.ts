@@ -159,4 +159,4 @@ it(`killed ${KILLS} times right after a 202: no message is lost, none is accepte
   );
   for (const { status, channels } of ended)
     if (status !== 'delivered') expect(channels[0]).toMatchObject({ status: 'sent', outcome_unknown: true });
-}, 240_000);
+}, 600_000);

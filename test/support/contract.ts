@@ -62,8 +62,8 @@ export function createContract(document: Json): Contract {
       const route = routes.find(({ pattern }) => pattern.test(path));
       const operation = route && document.paths[route.path][method.toLowerCase()];
       if (!route || !operation) {
-        // Not a described route: what the API says about it must still be the one error form.
-        if (!path.startsWith('/api/v1/') || status < 400) return;
+        // Not a described route: what the API says about it must still be the one error form. HEAD has no body to say it in.
+        if (!path.startsWith('/api/v1/') || status < 400 || method === 'HEAD') return;
         const faults = faultsOf(pointer('components', 'schemas', 'Error'), body);
         if (faults) note(`not the error form: ${faults}`);
         return;

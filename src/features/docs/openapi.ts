@@ -22,8 +22,8 @@ export const errorsOf = (route: Route): readonly ErrorCode[] => [
     ...ALWAYS,
     ...(route.auth === 'key' || route.auth === 'admin' ? WITH_KEY : []),
     ...(route.body ? WITH_BODY : []),
-    ...(route.query ? (['validation_failed'] as const) : []),
-    ...(route.params ? (['not_found'] as const) : []),
+    ...(route.query ? (['validation_failed', 'uri_too_long'] as const) : []),
+    ...(route.params ? (['not_found', 'uri_too_long'] as const) : []),
   ]),
 ];
 
