@@ -29,12 +29,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'portal',
+          include: ['test/portal/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'store',
           include: ['test/{integration,e2e,faults,regressions}/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -2,7 +2,7 @@
 import { codeOnly, type Import, importsOf, places, type Sources, stringsOf } from './sources.ts';
 
 const TOP = new Set(['main', 'cli', 'doctor', 'terminal', 'plugins']);
-const COMPOSITION = new Set(['deps', 'app', 'worker']);
+const COMPOSITION = new Set(['deps', 'app', 'worker', 'metrics']);
 
 interface Room {
   readonly kind:
@@ -89,7 +89,9 @@ function judgeFeature(
   if (!isDoor(to)) return no('a feature is entered through its index.ts');
   const [mine, theirs] = [features.indexOf(name), features.indexOf(b.name ?? '')];
   if (mine < 0) return no(`${name} is not in the list of features`);
-  return theirs >= 0 && theirs < mine ? undefined : no(`${b.name} does not come before ${name} in the list of features`);
+  return theirs >= 0 && theirs < mine
+    ? undefined
+    : no(`${b.name} does not come before ${name} in the list of features`);
 }
 
 /** Every import that breaks the law. */

@@ -117,7 +117,9 @@ function laterAttempt(
   { receipt, fault, at }: StoredReceipt,
   { registry, timing }: ReceiptDeps,
 ): Date | undefined {
-  if (receipt !== 'failed' || !fault || !FAULTS[fault as FaultKind]?.retryable) return undefined;
+  // A bounce that names a passing reason (a full mailbox) is such a refusal too.
+  if ((receipt !== 'failed' && receipt !== 'bounced') || !fault || !FAULTS[fault as FaultKind]?.retryable)
+    return undefined;
   if (message.status !== 'sent' || message.outcome || message.nextAttemptAt || message.outcomeUnknown) return undefined;
   const channel = registry.channel(message.channel);
   const nextAt = channel && nextAttempt(channel, message.attempts, at, timing);
