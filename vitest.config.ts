@@ -12,17 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'pure',
-          include: ['test/{unit,channels,guard}/**/*.test.ts'],
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        // Pages over fixture doors; the browser is driven where there is one.
-        extends: true,
-        test: {
-          name: 'portal',
-          include: ['test/portal/**/*.test.ts'],
-          hookTimeout: 30_000,
+          include: ['test/{unit,channels,guard,portal}/**/*.test.ts'],
           sequence: { groupOrder: 1 },
         },
       },
