@@ -2,8 +2,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -71,7 +71,10 @@ async function kill(signal: NodeJS.Signals): Promise<void> {
 it(`killed ${KILLS} times right after a 202: no message is lost, none is accepted twice, and one that was in flight says so`, async () => {
   let url = await boot();
   const command = [join(projectRoot, 'src/launch.js'), 'tenant', 'create', '--name', 'Crash', '--json'];
-  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: tmpdir(), env: env as NodeJS.ProcessEnv });
+  const { stdout } = await promisify(execFile)(process.execPath, command, {
+    cwd: tmpdir(),
+    env: env as NodeJS.ProcessEnv,
+  });
   const { live_key: key } = JSON.parse(stdout);
   const api = () => apiAt(url, key);
   const body = { channel: 'sms', credentials: twilio.credentials };
@@ -114,7 +117,11 @@ it(`killed ${KILLS} times right after a 202: no message is lost, none is accepte
   const settled = await until(
     async () => {
       const all = await seen();
-      return all.every(({ status, channels }) => status !== 'queued' && channels[0].attempts.at(-1)?.outcome !== 'in_progress') && all;
+      return (
+        all.every(
+          ({ status, channels }) => status !== 'queued' && channels[0].attempts.at(-1)?.outcome !== 'in_progress',
+        ) && all
+      );
     },
     { withinMs: 30_000, what: 'that nothing is left to do' },
   );
@@ -144,7 +151,9 @@ it(`killed ${KILLS} times right after a 202: no message is lost, none is accepte
   const ended = await until(
     async () => {
       const all = await seen();
-      return all.every(({ status, channels }) => status === 'delivered' || !accepted.has(channels[0].message_id)) && all;
+      return (
+        all.every(({ status, channels }) => status === 'delivered' || !accepted.has(channels[0].message_id)) && all
+      );
     },
     { withinMs: 15_000, what: 'that every accepted message is delivered' },
   );

@@ -2,7 +2,7 @@
 import { codeOnly, type Import, importsOf, places, type Sources, stringsOf } from './sources.ts';
 
 const TOP = new Set(['main', 'cli', 'doctor', 'terminal', 'plugins']);
-const COMPOSITION = new Set(['deps', 'app', 'worker']);
+const COMPOSITION = new Set(['deps', 'app', 'worker', 'metrics']);
 
 interface Room {
   readonly kind:
