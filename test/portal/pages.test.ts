@@ -336,6 +336,7 @@ describe('pages that change things', () => {
       '/portal/logout',
       '/portal/mode',
       '/portal/templates/:template_id/edit',
+      '/portal/templates/letter',
       '/portal/templates/new',
     ]);
   });
