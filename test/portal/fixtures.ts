@@ -549,6 +549,7 @@ function templatesDoor(
     email: {
       en: {
         subject: 'Order {{order_id}} is on its way',
+        html: html('{{name}}'),
         body: `Hello {{name}},\norder {{order_id}} has left our warehouse.${n > 1 ? '\nIt should be with you on {{day}}.' : ''}`,
       },
       de: {

@@ -1,8 +1,9 @@
 /** The editor: a new template, or a new version of one, with a preview that needs no script. */
-import type { Registry } from '../../channel-kit/index.ts';
+import type { Preview, Registry } from '../../channel-kit/index.ts';
 import type { Reply, Route } from '../../lib/http.ts';
 import { type Draft, inputOf, inputs, LANGUAGE, readDraft, readObject, sampleData } from './draft.ts';
 import { type Faults, faultsOf } from './forms.ts';
+import { letter } from './letter.ts';
 import { partsOf } from './pages-templates.ts';
 import type { Drawn, TemplatesDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
@@ -77,6 +78,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         channels: registry.channels.map(({ id, label }) => ({ id, label })),
         channel: channel ? { id: channel.id, label: channel.label } : undefined,
         inputs: drawnInputs,
+        has_letter: drawnInputs.some(({ kind }) => kind === 'code'),
         more: drawnInputs.flatMap(({ aside, label }) => (aside ? [label] : [])).join(', '),
         more_open: drawnInputs.some(({ aside, name }) => aside && faults?.fields[name]),
         preview: seen?.preview,
@@ -165,6 +167,17 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         );
       },
       {},
+    ),
+    site.post(
+      '/portal/templates/letter',
+      'The HTML of what was typed, alone in its frame.',
+      async (visit) => {
+        const { draft } = read(visit);
+        const content = draft.content[draft.channel]?.[draft.language] ?? {};
+        const [seen] = render(draft.channel, draft, content).channels ?? [];
+        return letter(seen?.preview as Preview | undefined);
+      },
+      { bodyLimit: BODY_LIMIT },
     ),
     site.post('/portal/templates/new', 'The editor again, with what was typed.', (visit) => look(visit, undefined), {
       bodyLimit: BODY_LIMIT,
