@@ -19,18 +19,23 @@ const STORED = `r.connection_id as "connectionId", r.key, r.message_id as "messa
 
 /**
  * Stores what is new and says which message it belongs to: the one we named ourselves, if it went over this connection, else
- * the one the provider's id stands for. Without either it is parked. Returns the new ones that have a message.
+ * the one the provider's id stands for. Without either it is parked. So is a refusal that will pass and has overtaken our
+ * own note that the message was taken: only what was taken can be taken back. Returns the new ones that have a message.
  */
-export const insertReceipts = (sql: Sql, receipts: readonly NewReceipt[]): Promise<StoredReceipt[]> =>
+export const insertReceipts = (
+  sql: Sql,
+  receipts: readonly (NewReceipt & { passing: boolean })[],
+): Promise<StoredReceipt[]> =>
   sql.query(
     `with r as (
        insert into receipts (connection_id, key, inbound_id, tenant_id, message_id, provider_id, receipt, fault, provider_code, provider_message, at)
        select distinct on (i."connectionId", i.key) i."connectionId", i.key, i."inboundId", m.tenant_id, m.id, i."providerId", i.receipt, i.fault,
          i."providerCode", i."providerMessage", coalesce(i.at, clock_now())
        from jsonb_to_recordset($1) as i("connectionId" uuid, key text, "inboundId" uuid, "messageId" uuid, "providerId" text,
-         receipt text, fault text, "providerCode" text, "providerMessage" text, at timestamptz)
+         receipt text, passing boolean, fault text, "providerCode" text, "providerMessage" text, at timestamptz)
        left join provider_refs p on p.connection_id = i."connectionId" and p.provider_id = i."providerId"
        left join messages m on m.id = coalesce(p.message_id, i."messageId") and m.connection_id = i."connectionId"
+         and not (p.message_id is null and i.passing and m.status = 'queued')
        order by i."connectionId", i.key
        on conflict do nothing
        returning *

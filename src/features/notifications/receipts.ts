@@ -56,7 +56,16 @@ export function createReceipts(deps: ReceiptDeps): Receipts {
   const { clock, db, timing } = deps;
   return {
     async ingest(trx, receipts) {
-      if (receipts.length > 0) await apply(trx, deps, await insertReceipts(trx, receipts));
+      if (receipts.length === 0) return;
+      const passing = ({ fault }: NewReceipt): boolean => fault !== null && FAULTS[fault].retryable;
+      await apply(
+        trx,
+        deps,
+        await insertReceipts(
+          trx,
+          receipts.map((receipt) => ({ ...receipt, passing: passing(receipt) })),
+        ),
+      );
     },
     async sweep() {
       await db.transaction(async (trx) => apply(trx, deps, await claimParked(trx)));
