@@ -81,7 +81,7 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
         });
         return shownOnce(visit, key);
       } catch (error) {
-        if (error instanceof ApiError && error.status === 409)
+        if (error instanceof ApiError && (error.status === 409 || error.code === 'address_unconfirmed'))
           return list(
             visit,
             faultsOf(error, () => undefined),
