@@ -13,8 +13,9 @@ import { createPortal, type Portal } from './features/portal/index.ts';
 import { sandboxRoutes } from './features/sandbox/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
-import { errorBody } from './lib/errors.ts';
+import { ApiError, errorBody } from './lib/errors.ts';
 import { createHttp, type Principal, type Route } from './lib/http.ts';
+import { newId, toWire } from './lib/ids.ts';
 
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
 
@@ -87,9 +88,11 @@ export async function listen(app: Koa, port: number, host: string, patience = PA
     },
     app.callback(),
   );
-  server.on('checkExpectation', (_request, response) =>
-    response.writeHead(417, { 'Content-Type': 'text/plain' }).end('expectation failed'),
-  );
+  server.on('checkExpectation', (_request, response) => {
+    const error = new ApiError('expectation_failed');
+    const body = errorBody(error, toWire('request', newId()), '');
+    response.writeHead(error.status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { migrations } from '../migrations/index.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { examine } from './doctor.ts';
-import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig } from './lib/config.ts';
+import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig, startedByNpm } from './lib/config.ts';
 import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
 import { createLog } from './lib/log.ts';
 import { migrateUp } from './lib/migrate.ts';
@@ -159,6 +159,7 @@ async function startCommand(): Promise<void> {
     };
     process.on('SIGINT', () => end(''));
     process.on('SIGTERM', () => end('Asked to stop.'));
+    if (startedByNpm()) onceAbandoned(() => end('npm has gone.'));
     void running.died.then((reason) => {
       problem(new Error(`The embedded database ended: ${reason}. Start again; nothing that was acknowledged is lost.`));
       process.exitCode = 1;
@@ -166,6 +167,17 @@ async function startCommand(): Promise<void> {
     });
   });
   process.exit(process.exitCode ?? 0);
+}
+
+/** A signal to npm ends npm and its shell but does not reach us; nobody would stop a server that outlived them. */
+function onceAbandoned(act: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    act();
+  }, 500);
+  timer.unref();
 }
 
 interface ConnectionOptions {

@@ -12,6 +12,7 @@ import { newEncryptionKey } from './lib/crypto.ts';
 import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { checkSchema, migrateUp } from './lib/migrate.ts';
+import { type Metrics, serveMetrics } from './metrics.ts';
 import { loadPlugins } from './plugins.ts';
 import { startWorker, type Working } from './worker.ts';
 
@@ -47,10 +48,11 @@ export async function start({
   let deps: Deps | undefined;
   let listening: Listening | undefined;
   let working: Working | undefined;
+  let metrics: Metrics | undefined;
   let port = config.port;
   const stop = async (withinMs = 25_000): Promise<void> => {
     const steps = (async () => {
-      await Promise.all([listening?.close(Math.min(withinMs, 5_000)), working?.stop(withinMs)]);
+      await Promise.all([listening?.close(Math.min(withinMs, 5_000)), working?.stop(withinMs), metrics?.close()]);
       await deps?.close();
     })().catch((error: unknown) => log.warn({ err: error }, 'not everything could be closed'));
     await Promise.race([steps, new Promise((resolve) => setTimeout(resolve, withinMs + 3_000).unref())]);
@@ -76,6 +78,7 @@ export async function start({
       port = listening.port;
     }
     if (config.role !== 'api') working = await startWorker(deps);
+    if (config.metricsPort !== undefined) metrics = await serveMetrics(deps, config.metricsPort, config.host);
     return {
       deps,
       url: publicUrlOf(config, port),

@@ -105,7 +105,8 @@ const FORMS = {
 
 function text(field: Field, notes: Readonly<Record<string, unknown>>, form?: Form): TSchema {
   const pattern = field.pattern === undefined ? form?.pattern : `^(?:${field.pattern})$`;
-  const means = field.pattern === undefined ? form?.means : (field.help ?? field.label);
+  const example = field.example === undefined ? field.label : `such as ${field.example}`;
+  const means = field.pattern === undefined ? form?.means : (field.help ?? example);
   return Type.String({
     ...notes,
     minLength: 1,

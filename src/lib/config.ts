@@ -291,3 +291,6 @@ export const projectRoot: string = (() => {
 export function loadEnvFile(): void {
   if (existsSync('.env')) process.loadEnvFile('.env');
 }
+
+/** Whether `npm start` is above us, with a shell between. */
+export const startedByNpm = (): boolean => process.env.npm_lifecycle_event !== undefined;

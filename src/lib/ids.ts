@@ -66,8 +66,8 @@ export const notificationIdOf = (messageId: string): string => `${messageId.slic
 /** The last id a message of this notification can have. */
 export const lastMessageIdOf = (notificationId: string): string => `${notificationId.slice(0, 35)}f`;
 
-/** The smallest UUID v7 of a moment: everything created before it sorts below. */
+/** The smallest UUID v7 of a moment: everything created before it sorts below. They begin with 1970. */
 export function firstIdAt(time: Date): string {
-  const hex = time.getTime().toString(16).padStart(12, '0');
+  const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }

@@ -28,6 +28,9 @@ function create(coerceTypes: boolean): Ajv2020 {
     verbose: true,
   });
   addFormats(ajv);
+  const { validate } = ajv.formats['date-time'] as { validate(text: string): boolean };
+  // A leap second is a time too, but none that a Date can hold.
+  ajv.addFormat('date-time', (text) => validate(text) && !Number.isNaN(Date.parse(text)));
   for (const keyword of ANNOTATIONS) ajv.addKeyword(keyword);
   return ajv;
 }

@@ -6,10 +6,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../src/lib/config.ts';
 import { HOSTILE, type Served, servePortal } from './fixtures.ts';
 
-const CHROMIUM = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (path) => path && existsSync(path),
-);
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const CHROMIUM = [
+  process.env.CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path && existsSync(path));
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const IN_PAGE = readFileSync(join(import.meta.dirname, 'in-page.js'), 'utf8').replace(/;\s*$/, '');
 const ask = <T>(page: Page, question: string): Promise<T> => page.evaluate(`(${IN_PAGE}).${question}()`);
 const SHOTS = join(projectRoot, 'test', 'screenshots');
@@ -31,14 +42,21 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   beforeAll(async () => {
     mkdirSync(SHOTS, { recursive: true });
     browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ARGS });
-    [full, empty, hostile] = await Promise.all([servePortal(), servePortal({ empty: true }), servePortal({ hostile: true })]);
+    [full, empty, hostile] = await Promise.all([
+      servePortal(),
+      servePortal({ empty: true }),
+      servePortal({ hostile: true }),
+    ]);
   });
   afterAll(async () => {
     await browser?.close();
     await Promise.all([full?.close(), empty?.close(), hostile?.close()]);
   });
 
-  const open = async (served: Served, options: { width: number; as?: Look['as']; dark?: boolean; scripts?: boolean }) => {
+  const open = async (
+    served: Served,
+    options: { width: number; as?: Look['as']; dark?: boolean; scripts?: boolean },
+  ) => {
     const context = await browser.newContext({
       viewport: { width: options.width, height: options.width < 500 ? 844 : 900 },
       colorScheme: options.dark ? 'dark' : 'light',
@@ -46,7 +64,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       reducedMotion: 'reduce',
     });
     if (options.as !== 'guest')
-      await context.addCookies([{ name: 'carillon_session', value: `${options.as ?? 'test'}-session`, url: served.url }]);
+      await context.addCookies([
+        { name: 'carillon_session', value: `${options.as ?? 'test'}-session`, url: served.url },
+      ]);
     return context;
   };
   /** Everything the browser complained about. */
@@ -65,7 +85,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
 
   const looks = (f: Served['fixtures']): readonly Look[] => {
     const message = (n: number) => `/portal/messages/${f.notifications[n]?.notification_id}`;
-    const out = (channel: string) => `/portal/outbox/${f.messages.find(({ part }) => part.channel === channel)?.part.message_id}`;
+    const out = (channel: string) =>
+      `/portal/outbox/${f.messages.find(({ part }) => part.channel === channel)?.part.message_id}`;
     return [
       { name: 'home', path: '/portal' },
       { name: 'home-live', path: '/portal', as: 'live', dark: true },
@@ -108,7 +129,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   };
 
   for (const width of [1280, 390])
-    test(`every page at ${width} px: no complaint, no sideways scroll, contrast as WCAG AA asks`, { timeout: 240_000 }, async () => {
+    test(`every page at ${width} px: no complaint, no sideways scroll, contrast as WCAG AA asks`, {
+      timeout: 240_000,
+    }, async () => {
       const faults: string[] = [];
       const contexts = new Map<string, BrowserContext>();
       const only = process.env.PORTAL_ONLY?.split(',');
@@ -125,14 +148,19 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
         faults.push(...complaints.filter((text) => !expected.test(text)).map((text) => `${look.name}: ${text}`));
         const found = [...(await ask<string[]>(page, 'sideways')), ...(await ask<string[]>(page, 'contrast'))];
         faults.push(...found.map((text) => `${look.name}: ${text}`));
-        await page.screenshot({ path: join(SHOTS, `${look.name}-${width}.png`), fullPage: look.name !== 'guide' || width > 500 });
+        await page.screenshot({
+          path: join(SHOTS, `${look.name}-${width}.png`),
+          fullPage: look.name !== 'guide' || width > 500,
+        });
         await page.close();
       }
       for (const context of contexts.values()) await context.close();
       expect(faults).toEqual([]);
     });
 
-  test('everything that can be pressed can be reached by keyboard, and shows that it has been', { timeout: 60_000 }, async () => {
+  test('everything that can be pressed can be reached by keyboard, and shows that it has been', {
+    timeout: 60_000,
+  }, async () => {
     const context = await open(full, { width: 1280 });
     const page = await context.newPage();
     for (const path of ['/portal', '/portal/activity', '/portal/keys']) {
@@ -147,7 +175,11 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
         reached.add(at.seen);
         if (!at.shown) bare.add(at.what);
       }
-      expect({ path, missed: Math.max(0, wanted - reached.size), bare: [...bare] }).toEqual({ path, missed: 0, bare: [] });
+      expect({ path, missed: Math.max(0, wanted - reached.size), bare: [...bare] }).toEqual({
+        path,
+        missed: 0,
+        bare: [],
+      });
     }
     await context.close();
   });
@@ -155,7 +187,12 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   test('every link on every page answers', { timeout: 120_000 }, async () => {
     const cookie = { cookie: 'carillon_session=live-session' };
     const seen = new Set<string>();
-    const queue = ['/portal', ...looks(full.fixtures).filter(({ as, name }) => as !== 'guest' && name !== 'error').map(({ path }) => path)];
+    const queue = [
+      '/portal',
+      ...looks(full.fixtures)
+        .filter(({ as, name }) => as !== 'guest' && name !== 'error')
+        .map(({ path }) => path),
+    ];
     const broken: string[] = [];
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
       if (seen.has(path)) continue;
@@ -165,7 +202,7 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       if (!answer.headers.get('content-type')?.startsWith('text/html') || path.endsWith('/letter')) continue;
       const text = await answer.text();
       for (const [, href = ''] of text.matchAll(/<a [^>]*href="([^"]+)"/g)) {
-        const target = href.replaceAll('&amp;', '&').split('#')[0] ?? '';
+        const target = href.replaceAll('&amp;', '&').replaceAll('&#x3D;', '=').split('#')[0] ?? '';
         if (target.startsWith('/portal')) queue.push(target);
       }
     }
@@ -182,7 +219,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       if (!request.url().startsWith(hostile.url) && !request.url().startsWith('data:')) foreign.push(request.url());
     });
     for (const { path, as } of looks(hostile.fixtures).filter(({ as, name }) => as !== 'guest' && name !== 'error')) {
-      if (as === 'live') await context.addCookies([{ name: 'carillon_session', value: 'live-session', url: hostile.url }]);
+      if (as === 'live')
+        await context.addCookies([{ name: 'carillon_session', value: 'live-session', url: hostile.url }]);
       await page.goto(hostile.url + path);
     }
     expect(foreign).toEqual([]);
@@ -193,7 +231,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     await context.close();
   });
 
-  test('without scripts: search, switch the channel of an editor, preview, and ask before revoking', { timeout: 60_000 }, async () => {
+  test('without scripts: search, switch the channel of an editor, preview, and ask before revoking', {
+    timeout: 60_000,
+  }, async () => {
     const context = await open(full, { width: 390, scripts: false });
     const page = await context.newPage();
     await page.goto(`${full.url}/portal/activity`);
@@ -228,6 +268,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   });
 });
 
-test.runIf(!CHROMIUM)('no Chromium on this machine: the portal was not driven in a browser (set CHROMIUM to its path)', (context) => {
-  context.skip('install Chromium, or set CHROMIUM to its path');
-});
+test.runIf(!CHROMIUM)(
+  'no Chromium on this machine: the portal was not driven in a browser (set CHROMIUM to its path)',
+  (context) => {
+    context.skip('install Chromium, or set CHROMIUM to its path');
+  },
+);

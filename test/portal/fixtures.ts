@@ -34,7 +34,9 @@ export interface FixtureOptions {
   readonly hostile?: boolean;
 }
 
-const html = (name: string) => `<!doctype html><html><body style="margin:0;background:#f4efe6;font-family:Georgia,serif">
+const html = (
+  name: string,
+) => `<!doctype html><html><body style="margin:0;background:#f4efe6;font-family:Georgia,serif">
 <table role="presentation" width="100%"><tr><td align="center" style="padding:28px 12px"><table role="presentation" width="100%" style="max-width:520px;background:#fff;border-radius:10px"><tr><td style="padding:28px 32px">
 <p style="letter-spacing:.12em;font-size:12px;color:#8c4a0f">NORTHWIND BOOKS</p><h1 style="font-size:26px;margin:8px 0 14px">Your order is on its way</h1>
 <p style="font-size:16px;line-height:1.6">Hello ${name}, order <b>ORD-1001</b> has left our warehouse. It should be with you on Thursday.</p>
@@ -44,7 +46,12 @@ const html = (name: string) => `<!doctype html><html><body style="margin:0;backg
 function contentOf(channel: string, text: string): Content {
   switch (channel) {
     case 'email':
-      return { subject: 'Your order is on its way', body: text, html: html('Ada'), from: 'Northwind <orders@northwind.example>' };
+      return {
+        subject: 'Your order is on its way',
+        body: text,
+        html: html('Ada'),
+        from: 'Northwind <orders@northwind.example>',
+      };
     case 'whatsapp':
       return {
         type: 'template',
@@ -65,7 +72,13 @@ function contentOf(channel: string, text: string): Content {
           { type: 'header', text: { type: 'plain_text', text: 'payments is slow' } },
           { type: 'section', text: { type: 'mrkdwn', text } },
           { type: 'divider' },
-          { type: 'section', fields: [{ type: 'mrkdwn', text: 'Severity: high' }, { type: 'mrkdwn', text: 'Region: eu-1' }] },
+          {
+            type: 'section',
+            fields: [
+              { type: 'mrkdwn', text: 'Severity: high' },
+              { type: 'mrkdwn', text: 'Region: eu-1' },
+            ],
+          },
           { type: 'actions', elements: [{ type: 'button', text: { type: 'plain_text', text: 'Acknowledge' } }] },
         ],
       };
@@ -76,7 +89,10 @@ function contentOf(channel: string, text: string): Content {
 
 export function fixtures({ empty = false, signUp = 'open', hostile = false }: FixtureOptions = {}) {
   const bad = (text: string) => (hostile ? HOSTILE : text);
-  const sessions = new Map<string, Mode>([['test-session', 'sandbox'], ['live-session', 'live']]);
+  const sessions = new Map<string, Mode>([
+    ['test-session', 'sandbox'],
+    ['live-session', 'live'],
+  ]);
   const principal = (mode: Mode): Principal => ({
     tenantId: '019cec00-0000-7000-8000-000000000001',
     mode,
@@ -103,7 +119,11 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     ? [key(1, 'First key', false, { last_used_at: null })]
     : [
         key(1, bad('Shop back end'), false),
-        key(2, 'Nightly report', false, { scopes: ['read'], last_used_at: null, expires_at: '2026-06-01T00:00:00.000Z' }),
+        key(2, 'Nightly report', false, {
+          scopes: ['read'],
+          last_used_at: null,
+          expires_at: '2026-06-01T00:00:00.000Z',
+        }),
         key(3, 'Old laptop', false, { status: 'revoked', revoked_at: ago(86_400 * 2) }),
         key(4, 'Shop back end', true),
       ];
@@ -118,10 +138,14 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
       adapter: adapter?.id ?? '',
       name,
       settings: Object.fromEntries(
-        (adapter?.credentials ?? []).filter((field) => !field.secret).map((field) => [field.name, field.default ?? field.example ?? 'value']),
+        (adapter?.credentials ?? [])
+          .filter((field) => !field.secret)
+          .map((field) => [field.name, field.default ?? field.example ?? 'value']),
       ),
       secrets: Object.fromEntries(
-        (adapter?.credentials ?? []).filter((field) => field.secret).map((field) => [field.name, { set: true, last_four: 'x9Qa' }]),
+        (adapter?.credentials ?? [])
+          .filter((field) => field.secret)
+          .map((field) => [field.name, { set: true, last_four: 'x9Qa' }]),
       ),
       is_default: true,
       position: 0,
@@ -136,9 +160,16 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     ? []
     : [
         connection(1, 'email', bad('Main mail server')),
-        connection(2, 'email', 'Second mail server', { is_default: false, health: { status: 'unknown', note: null, at: null } }),
+        connection(2, 'email', 'Second mail server', {
+          is_default: false,
+          health: { status: 'unknown', note: null, at: null },
+        }),
         connection(3, 'sms', 'Short messages', {
-          health: { status: 'failing', note: bad('The provider refused the credentials: renew the token and press Test.'), at: ago(1_900) },
+          health: {
+            status: 'failing',
+            note: bad('The provider refused the credentials: renew the token and press Test.'),
+            at: ago(1_900),
+          },
         }),
         connection(4, 'whatsapp', 'Shop number'),
       ];
@@ -167,7 +198,13 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     fix: 'Check the address, or use another channel for this person.',
     retryable: false,
   };
-  const notification = (n: number, recipient: Record<string, string>, status: string, at: number, messages: Notification['channels']) =>
+  const notification = (
+    n: number,
+    recipient: Record<string, string>,
+    status: string,
+    at: number,
+    messages: Notification['channels'],
+  ) =>
     ({
       notification_id: id('notification', n),
       status,
@@ -181,22 +218,73 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
   const notifications: Notification[] = empty
     ? []
     : [
-        notification(1, { email: 'ada@example.com' }, 'delivered', 40, [message(1, 'email', 'ada@example.com', 'delivered', 40, { template_id: 'order_shipped', template_version: 3, language: 'en' })]),
+        notification(1, { email: 'ada@example.com' }, 'delivered', 40, [
+          message(1, 'email', 'ada@example.com', 'delivered', 40, {
+            template_id: 'order_shipped',
+            template_version: 3,
+            language: 'en',
+          }),
+        ]),
         notification(2, { phone: '+14155550123' }, 'failed', 320, [
           message(2, 'sms', '+14155550123', 'failed', 320, {
             failure: { ...failure, message: bad(failure.message), at: ago(300) },
             attempts_made: 3,
             attempts: [
-              { number: 1, started_at: ago(320), duration_ms: 5012, outcome: 'not_sent', failure: { code: 'provider_unavailable', message: 'The provider could not be reached or answered that it is out of order.', fix: 'Nothing to do: it is sent again by itself.', retryable: true }, retry_at: ago(315) },
-              { number: 2, started_at: ago(315), duration_ms: 488, outcome: 'refused', failure: { code: 'rate_limited', message: 'Too many messages for now.', fix: 'Nothing to do: it is sent again by itself.', retryable: true }, retry_at: ago(301) },
-              { number: 3, started_at: ago(301), duration_ms: 342, outcome: 'refused', failure: { ...failure, provider_code: '21211' } },
+              {
+                number: 1,
+                started_at: ago(320),
+                duration_ms: 5012,
+                outcome: 'not_sent',
+                failure: {
+                  code: 'provider_unavailable',
+                  message: 'The provider could not be reached or answered that it is out of order.',
+                  fix: 'Nothing to do: it is sent again by itself.',
+                  retryable: true,
+                },
+                retry_at: ago(315),
+              },
+              {
+                number: 2,
+                started_at: ago(315),
+                duration_ms: 488,
+                outcome: 'refused',
+                failure: {
+                  code: 'rate_limited',
+                  message: 'Too many messages for now.',
+                  fix: 'Nothing to do: it is sent again by itself.',
+                  retryable: true,
+                },
+                retry_at: ago(301),
+              },
+              {
+                number: 3,
+                started_at: ago(301),
+                duration_ms: 342,
+                outcome: 'refused',
+                failure: { ...failure, provider_code: '21211' },
+              },
             ],
             timeline: [
               { at: ago(320), type: 'accepted', text: 'Accepted' },
-              { at: ago(315), type: 'attempt_not_sent', text: 'Attempt 1 never left', detail: 'The provider could not be reached.' },
+              {
+                at: ago(315),
+                type: 'attempt_not_sent',
+                text: 'Attempt 1 never left',
+                detail: 'The provider could not be reached.',
+              },
               { at: ago(315), type: 'retry_scheduled', text: 'The next attempt is due in 5 s' },
-              { at: ago(314), type: 'attempt_refused', text: 'Attempt 2 was refused', detail: 'Too many messages for now.' },
-              { at: ago(300), type: 'attempt_refused', text: 'Attempt 3 was refused', detail: bad('This address cannot be reached on this channel.') },
+              {
+                at: ago(314),
+                type: 'attempt_refused',
+                text: 'Attempt 2 was refused',
+                detail: 'Too many messages for now.',
+              },
+              {
+                at: ago(300),
+                type: 'attempt_refused',
+                text: 'Attempt 3 was refused',
+                detail: bad('This address cannot be reached on this channel.'),
+              },
             ],
           }),
         ]),
@@ -204,9 +292,21 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
           message(3, 'whatsapp', '+14155550199', 'delivered', 900, { template_id: 'order_shipped', read_at: ago(700) }),
           message(4, 'email', 'grace@example.com', 'sent', 900, { unreceipted: true }),
         ]),
-        notification(4, { slack_user_id: 'U024BE7LH' }, 'delivered', 4_000, [message(5, 'slack', 'U024BE7LH', 'delivered', 4_000, { template_id: 'slack_ops_alert' })]),
-        notification(5, { phone: '+4915112345678' }, 'queued', 8, [message(6, 'voice', '+4915112345678', 'queued', 8, { attempts: [], attempts_made: 0, sent_at: undefined, next_attempt_at: ago(-300), timeline: [{ at: ago(8), type: 'accepted', text: 'Accepted' }] })]),
-        notification(6, { phone: '+14155550177' }, 'delivered', 90_000, [message(7, 'voice', '+14155550177', 'delivered', 90_000)]),
+        notification(4, { slack_user_id: 'U024BE7LH' }, 'delivered', 4_000, [
+          message(5, 'slack', 'U024BE7LH', 'delivered', 4_000, { template_id: 'slack_ops_alert' }),
+        ]),
+        notification(5, { phone: '+4915112345678' }, 'queued', 8, [
+          message(6, 'voice', '+4915112345678', 'queued', 8, {
+            attempts: [],
+            attempts_made: 0,
+            sent_at: undefined,
+            next_attempt_at: ago(-300),
+            timeline: [{ at: ago(8), type: 'accepted', text: 'Accepted' }],
+          }),
+        ]),
+        notification(6, { phone: '+14155550177' }, 'delivered', 90_000, [
+          message(7, 'voice', '+14155550177', 'delivered', 90_000),
+        ]),
       ];
   const messages = notifications.flatMap((one) => one.channels.map((part) => ({ one, part })));
   const previewOf = (channel: string): { content: Content; preview: Preview } => {
@@ -229,10 +329,28 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     if (thing === undefined) throw new ApiError('not_found');
     return thing;
   };
-  const list = <T>(data: readonly T[]) => ({ object: 'list' as const, data: [...data], has_more: false, next_cursor: null });
+  const list = <T>(data: readonly T[]) => ({
+    object: 'list' as const,
+    data: [...data],
+    has_more: false,
+    next_cursor: null,
+  });
 
   return {
-    sessions, principal, csrfToken, keys, connections, notifications, messages, previewOf, outboxItem, found, list, signUp, empty, bad,
+    sessions,
+    principal,
+    csrfToken,
+    keys,
+    connections,
+    notifications,
+    messages,
+    previewOf,
+    outboxItem,
+    found,
+    list,
+    signUp,
+    empty,
+    bad,
   };
 }
 export type Fixtures = ReturnType<typeof fixtures>;
@@ -258,51 +376,91 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
       async signUp(form) {
         const fields = [
           ...(form.password.length < 12 ? [{ path: 'password', message: 'must have at least 12 characters' }] : []),
-          ...(form.email.includes('@') ? [] : [{ path: 'email', message: 'must be an address such as you@example.com' }]),
+          ...(form.email.includes('@')
+            ? []
+            : [{ path: 'email', message: 'must be an address such as you@example.com' }]),
         ];
         if (fields.length > 0) throw new ApiError('validation_failed', undefined, { details: { fields } });
-        if (form.email === 'taken@example.com') throw new ApiError('conflict', 'There is an account with this address. Sign in instead.', { param: 'email' });
+        if (form.email === 'taken@example.com')
+          throw new ApiError('conflict', 'There is an account with this address. Sign in instead.', { param: 'email' });
         return note('signUp', [form], { token: 'test-session', key: 'ak_test_4fK9xQ2bSECRETw7Zp' } as never);
       },
       async signIn({ password }) {
-        if (password !== 'correct horse battery') throw new ApiError('unauthorized', 'This address and password do not belong together. Check both.');
+        if (password !== 'correct horse battery')
+          throw new ApiError('unauthorized', 'This address and password do not belong together. Check both.');
         return { token: 'test-session' };
       },
       async session(token) {
         const mode = f.sessions.get(token);
-        return mode && {
-          principal: f.principal(mode),
-          user: { id: 'u', name: f.bad('Ada Lovelace'), email: 'ada@northwind.example' },
-          tenant: { id: 't', name: f.bad('Northwind Books'), defaultCountry: undefined, defaultLanguage: undefined },
-        };
+        return (
+          mode && {
+            principal: f.principal(mode),
+            user: { id: 'u', name: f.bad('Ada Lovelace'), email: 'ada@northwind.example' },
+            tenant: { id: 't', name: f.bad('Northwind Books'), defaultCountry: undefined, defaultLanguage: undefined },
+          }
+        );
       },
-      async signOut(token) { note('signOut', [token], f.sessions.delete(token)); },
-      async setMode(token, mode) { note('setMode', [token, mode], undefined); },
+      async signOut(token) {
+        note('signOut', [token], f.sessions.delete(token));
+      },
+      async setMode(token, mode) {
+        note('setMode', [token, mode], undefined);
+      },
       async redeem(token) {
         if (token !== 'good-link') throw new ApiError('not_found');
         return 'test-session';
       },
-      async signOutEverywhere(userId) { note('signOutEverywhere', [userId], undefined); },
-      forgot(form) { note('forgot', [form], undefined); },
+      async signOutEverywhere(userId) {
+        note('signOutEverywhere', [userId], undefined);
+      },
+      forgot(form) {
+        note('forgot', [form], undefined);
+      },
       resetFor: async (token) => (token === 'good-link' ? { email: 'ada@northwind.example' } : undefined),
       reset: async (form) => note('reset', [form], { token: 'test-session' }),
-      confirmFor: async (token) => (token === 'good-link' ? { email: 'ada@northwind.example', organization: f.bad('Northwind Books') } : undefined),
-      async confirm(token) { note('confirm', [token], undefined); },
-      async resendConfirmation() { note('resendConfirmation', [], undefined); },
+      confirmFor: async (token) =>
+        token === 'good-link' ? { email: 'ada@northwind.example', organization: f.bad('Northwind Books') } : undefined,
+      async confirm(token) {
+        note('confirm', [token], undefined);
+      },
+      async resendConfirmation() {
+        note('resendConfirmation', [], undefined);
+      },
       invitationFor: async (token) => (token === 'good-link' ? 'ada@northwind.example' : undefined),
-      account: async () => ({ email: 'ada@northwind.example', name: f.bad('Ada Lovelace'), unconfirmed: false, hasPassword: true, tenant: { name: f.bad('Northwind Books'), defaultCountry: 'DE', defaultLanguage: null } }),
-      async rename(_, name) { note('rename', [name], undefined); },
+      account: async () => ({
+        email: 'ada@northwind.example',
+        name: f.bad('Ada Lovelace'),
+        unconfirmed: false,
+        hasPassword: true,
+        tenant: { name: f.bad('Northwind Books'), defaultCountry: 'DE', defaultLanguage: null },
+      }),
+      async rename(_, name) {
+        note('rename', [name], undefined);
+      },
       changePassword: async (_, form) => note('changePassword', [form], { token: 'test-session' }),
-      updateTenant: async (_, settings) => note('updateTenant', [settings], { id: 't', name: 'Northwind Books', defaultCountry: undefined, defaultLanguage: undefined }),
+      updateTenant: async (_, settings) =>
+        note('updateTenant', [settings], {
+          id: 't',
+          name: 'Northwind Books',
+          defaultCountry: undefined,
+          defaultLanguage: undefined,
+        }),
       csrfToken: f.csrfToken,
       checkCsrf: (token, given) => given === f.csrfToken(token),
       keys: {
         list: async ({ mode }) => list(f.keys.filter(({ livemode }) => livemode === (mode === 'live'))),
         async create(principal, command) {
-          if (!command.name.trim()) throw new ApiError('validation_failed', undefined, { details: { fields: [{ path: 'name', message: 'is required' }] } });
+          if (!command.name.trim())
+            throw new ApiError('validation_failed', undefined, {
+              details: { fields: [{ path: 'name', message: 'is required' }] },
+            });
           return note('keys.create', [principal, command], { ...found(f.keys[0]), key: 'ak_test_4fK9xQ2bSECRETw7Zp' });
         },
-        rotate: async (_, wanted, command) => note('keys.rotate', [wanted, command], { ...found(f.keys.find((key) => key.id === wanted)), key: 'ak_test_4fK9xQ2bROTATEDw7Zp' }),
+        rotate: async (_, wanted, command) =>
+          note('keys.rotate', [wanted, command], {
+            ...found(f.keys.find((key) => key.id === wanted)),
+            key: 'ak_test_4fK9xQ2bROTATEDw7Zp',
+          }),
         revoke: async (_, wanted) => note('keys.revoke', [wanted], found(f.keys.find((key) => key.id === wanted))),
       },
     },
@@ -310,28 +468,54 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
       list: async ({ mode }) => list(mode === 'live' ? f.connections : []),
       get: async (_, wanted) => found(f.connections.find((one) => one.id === wanted)),
       async create(_, command) {
-        const missing = found(registry.adapter(command.adapter ?? '')).adapter.credentials.filter((field) => field.required && field.default === undefined && !command.credentials[field.name]);
-        if (missing.length > 0) throw new ApiError('validation_failed', undefined, { details: { fields: missing.map((field) => ({ path: `credentials.${field.name}`, message: 'is required' })) } });
+        const missing = found(registry.adapter(command.adapter ?? '')).adapter.credentials.filter(
+          (field) => field.required && field.default === undefined && !command.credentials[field.name],
+        );
+        if (missing.length > 0)
+          throw new ApiError('validation_failed', undefined, {
+            details: {
+              fields: missing.map((field) => ({ path: `credentials.${field.name}`, message: 'is required' })),
+            },
+          });
         return note('connections.create', [command], found(f.connections[0]));
       },
-      patch: async (_, wanted, command) => note('connections.patch', [wanted, command], found(f.connections.find((one) => one.id === wanted))),
+      patch: async (_, wanted, command) =>
+        note('connections.patch', [wanted, command], found(f.connections.find((one) => one.id === wanted))),
       archive: async (_, wanted) => note('connections.archive', [wanted], undefined),
       async test(_, wanted) {
-        if (found(f.connections.find((one) => one.id === wanted)).health.status === 'failing') throw new ApiError('connection_failed', 'The provider refused the credentials. Renew them and press Test again.');
+        if (found(f.connections.find((one) => one.id === wanted)).health.status === 'failing')
+          throw new ApiError(
+            'connection_failed',
+            'The provider refused the credentials. Renew them and press Test again.',
+          );
         return { ok: true, note: 'Signed in.', tested_at: NOW.toISOString() };
       },
     },
     templates: templatesDoor(f, note),
     sandbox: {
-      list: async ({ mode }, { channel }) => list(mode === 'live' ? [] : f.messages.filter(({ part }) => !channel || part.channel === channel).map(f.outboxItem)),
+      list: async ({ mode }, { channel }) =>
+        list(
+          mode === 'live'
+            ? []
+            : f.messages.filter(({ part }) => !channel || part.channel === channel).map(f.outboxItem),
+        ),
       get: async (_, wanted) => f.outboxItem(found(f.messages.find(({ part }) => part.message_id === wanted))),
       react: async (_, wanted, receipt) => note('react', [wanted, receipt], undefined),
     },
     notifications: {
       list: async (_, query) => {
-        const rows = f.notifications.filter((one) => (!query.status || one.status === query.status) && (!query.channel || one.channels.some(({ channel }) => channel === query.channel)) && (!query.recipient || Object.values(one.recipient).includes(query.recipient)));
+        const rows = f.notifications.filter(
+          (one) =>
+            (!query.status || one.status === query.status) &&
+            (!query.channel || one.channels.some(({ channel }) => channel === query.channel)) &&
+            (!query.recipient || Object.values(one.recipient).includes(query.recipient)),
+        );
         note('list', [query], undefined);
-        return { ...list(rows), has_more: rows.length > 5, next_cursor: rows.length > 5 && !query.cursor ? found(rows.at(-1)).notification_id : null };
+        return {
+          ...list(rows),
+          has_more: rows.length > 5,
+          next_cursor: rows.length > 5 && !query.cursor ? found(rows.at(-1)).notification_id : null,
+        };
       },
       counts: async () => {
         const of = (status: string) => f.messages.filter(({ part }) => part.status === status).length;
@@ -342,8 +526,10 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
         const { part } = found(f.messages.find((one) => one.part.message_id === wanted));
         return { channel: part.channel, ...f.previewOf(part.channel) };
       },
-      cancel: async (_, wanted) => note('cancel', [wanted], found(f.notifications.find((one) => one.notification_id === wanted))),
-      retry: async (_, wanted) => note('retry', [wanted], { status: 202, body: { notification_id: found(f.notifications[0]).notification_id } }),
+      cancel: async (_, wanted) =>
+        note('cancel', [wanted], found(f.notifications.find((one) => one.notification_id === wanted))),
+      retry: async (_, wanted) =>
+        note('retry', [wanted], { status: 202, body: { notification_id: found(f.notifications[0]).notification_id } }),
       overview: async () => overview(f.empty),
     },
   };
@@ -352,7 +538,12 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
 function overview(empty: boolean) {
   const hours = Array.from({ length: 24 }, (_, index) => {
     const busy = empty ? 0 : Math.round(140 * Math.exp(-((index - 15) ** 2) / 40) + (index % 5) * 6);
-    return { hour: ago((23 - index) * 3_600 + 1_800), delivered: busy, failed: empty ? 0 : index % 7 === 3 ? 9 : index % 4 === 1 ? 2 : 0, other: index > 21 && !empty ? 14 : 0 };
+    return {
+      hour: ago((23 - index) * 3_600 + 1_800),
+      delivered: busy,
+      failed: empty ? 0 : index % 7 === 3 ? 9 : index % 4 === 1 ? 2 : 0,
+      other: index > 21 && !empty ? 14 : 0,
+    };
   });
   return {
     by_channel: empty
@@ -369,21 +560,46 @@ function overview(empty: boolean) {
       ? []
       : [
           { code: 'recipient_invalid', message: 'This address cannot be reached on this channel.', count: 27 },
-          { code: 'credentials_invalid', message: "The channel's connection was refused: its credentials are wrong, expired or lack a permission.", count: 14 },
-          { code: 'outside_window', message: 'Free text is only allowed within 24 hours of the last message from this person.', count: 3 },
+          {
+            code: 'credentials_invalid',
+            message: "The channel's connection was refused: its credentials are wrong, expired or lack a permission.",
+            count: 14,
+          },
+          {
+            code: 'outside_window',
+            message: 'Free text is only allowed within 24 hours of the last message from this person.',
+            count: 3,
+          },
         ],
     queue: { waiting: empty ? 0 : 4, oldest_seconds: empty ? 0 : 12 },
     counted: 0,
   };
 }
 
-function templatesDoor(f: Fixtures, note: <T>(verb: string, args: readonly unknown[], result: T) => T): PortalDeps['templates'] {
+function templatesDoor(
+  f: Fixtures,
+  note: <T>(verb: string, args: readonly unknown[], result: T) => T,
+): PortalDeps['templates'] {
   const written = (n: number) => ({
     email: {
-      en: { subject: 'Order {{order_id}} is on its way', body: `Hello {{name}},\norder {{order_id}} has left our warehouse.${n > 1 ? '\nIt should be with you on {{day}}.' : ''}` },
-      de: { subject: 'Bestellung {{order_id}} ist unterwegs', body: 'Hallo {{name}},\ndeine Bestellung {{order_id}} ist unterwegs.' },
+      en: {
+        subject: 'Order {{order_id}} is on its way',
+        html: html('{{name}}'),
+        body: `Hello {{name}},\norder {{order_id}} has left our warehouse.${n > 1 ? '\nIt should be with you on {{day}}.' : ''}`,
+      },
+      de: {
+        subject: 'Bestellung {{order_id}} ist unterwegs',
+        body: 'Hallo {{name}},\ndeine Bestellung {{order_id}} ist unterwegs.',
+      },
     },
-    sms: { en: { body: n > 2 ? '{{name}}, order {{order_id}} is on its way and arrives {{day}}.' : '{{name}}, order {{order_id}} is on its way.' } },
+    sms: {
+      en: {
+        body:
+          n > 2
+            ? '{{name}}, order {{order_id}} is on its way and arrives {{day}}.'
+            : '{{name}}, order {{order_id}} is on its way.',
+      },
+    },
   });
   const head = (slug: string, name: string, more: object = {}) => ({
     object: 'template' as const,
@@ -414,10 +630,19 @@ function templatesDoor(f: Fixtures, note: <T>(verb: string, args: readonly unkno
     created_by: number === 1 ? 'key:x' : 'user:y',
     created_at: ago(86_400 * (4 - number)),
     variables: {},
-    inferred_variables: ['name', 'order_id', 'day'].map((name) => ({ name, required: name !== 'day', kind: 'text' as const, channels: ['email', 'sms'] })),
+    inferred_variables: ['name', 'order_id', 'day'].map((name) => ({
+      name,
+      required: name !== 'day',
+      kind: 'text' as const,
+      channels: ['email', 'sms'],
+    })),
     content: written(number),
   });
-  const drawn = (content: Record<string, Record<string, Record<string, unknown>>>, data: Record<string, unknown>, only: { channel?: string; language?: string }) => {
+  const drawn = (
+    content: Record<string, Record<string, Record<string, unknown>>>,
+    data: Record<string, unknown>,
+    only: { channel?: string; language?: string },
+  ) => {
     const missing = new Set<string>();
     const fill = (value: unknown): unknown => {
       if (typeof value === 'string')
@@ -427,10 +652,14 @@ function templatesDoor(f: Fixtures, note: <T>(verb: string, args: readonly unkno
           return whole;
         });
       if (Array.isArray(value)) return value.map(fill);
-      return value && typeof value === 'object' ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, fill(v)])) : value;
+      return value && typeof value === 'object'
+        ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, fill(v)]))
+        : value;
     };
-    const [channel = '', languages = {}] = Object.entries(content).find(([name]) => !only.channel || name === only.channel) ?? [];
-    const [language = '', part = {}] = Object.entries(languages).find(([name]) => !only.language || name === only.language) ?? [];
+    const [channel = '', languages = {}] =
+      Object.entries(content).find(([name]) => !only.channel || name === only.channel) ?? [];
+    const [language = '', part = {}] =
+      Object.entries(languages).find(([name]) => !only.language || name === only.language) ?? [];
     const rendered = fill(part) as Content;
     return {
       object: 'template_preview' as const,
@@ -438,7 +667,15 @@ function templatesDoor(f: Fixtures, note: <T>(verb: string, args: readonly unkno
       missing: [...missing],
       unexpected: [],
       faults: [],
-      channels: [{ channel, language, content: { ...rendered }, preview: registry.channel(channel)?.preview(rendered) ?? null, faults: [] }],
+      channels: [
+        {
+          channel,
+          language,
+          content: { ...rendered },
+          preview: registry.channel(channel)?.preview(rendered) ?? null,
+          faults: [],
+        },
+      ],
     };
   };
   const SAMPLE = { name: f.bad('Ada'), order_id: 'ORD-1001', day: 'Thursday' };
@@ -446,18 +683,34 @@ function templatesDoor(f: Fixtures, note: <T>(verb: string, args: readonly unkno
     list: async () => f.list(all),
     get: async (_, slug) => ({ ...find(slug), variables: {}, inferred_variables: [], content: written(2) }),
     async create(_, input) {
-      if (!/^[a-z0-9][a-z0-9_-]*$/.test(input.template_id)) throw new ApiError('validation_failed', undefined, { details: { fields: [{ path: 'template_id', message: 'has the wrong form' }] } });
-      return note('templates.create', [input], { ...find('order_shipped'), ...input, variables: {}, inferred_variables: [] } as never);
+      if (!/^[a-z0-9][a-z0-9_-]*$/.test(input.template_id))
+        throw new ApiError('validation_failed', undefined, {
+          details: { fields: [{ path: 'template_id', message: 'has the wrong form' }] },
+        });
+      return note('templates.create', [input], {
+        ...find('order_shipped'),
+        ...input,
+        variables: {},
+        inferred_variables: [],
+      } as never);
     },
-    update: async (_, slug, input) => note('templates.update', [slug, input], { ...find(slug), variables: {}, inferred_variables: [], content: input.content } as never),
+    update: async (_, slug, input) =>
+      note('templates.update', [slug, input], {
+        ...find(slug),
+        variables: {},
+        inferred_variables: [],
+        content: input.content,
+      } as never),
     archive: async (_, slug) => note('templates.archive', [slug], undefined),
-    listVersions: async (_, slug) => f.list([3, 2, 1].slice(3 - find(slug).latest_version).map((n) => version(slug, n))),
+    listVersions: async (_, slug) =>
+      f.list([3, 2, 1].slice(3 - find(slug).latest_version).map((n) => version(slug, n))),
     getVersion: async (_, slug, number) => {
       if (number > find(slug).latest_version) throw new ApiError('not_found');
       return version(slug, number);
     },
     activate: async (_, slug, number) => note('templates.activate', [slug, number], find(slug) as never),
-    preview: async (_, slug, { version: number = 2, data = SAMPLE, ...only }) => drawn(version(find(slug).template_id, number).content, data, only) as never,
+    preview: async (_, slug, { version: number = 2, data = SAMPLE, ...only }) =>
+      drawn(version(find(slug).template_id, number).content, data, only) as never,
     previewUnsaved: ({ content, data = {}, ...only }) => drawn(content, data, only) as never,
   };
 }
@@ -471,7 +724,9 @@ export interface Served {
 }
 
 /** The portal on a port of its own. Sign in by the cookie `carillon_session=test-session` (or `live-session`). */
-export async function servePortal(options: FixtureOptions & { readonly port?: number; readonly publicUrl?: string } = {}): Promise<Served> {
+export async function servePortal(
+  options: FixtureOptions & { readonly port?: number; readonly publicUrl?: string } = {},
+): Promise<Served> {
   let url = '';
   const calls: Calls = { made: [] };
   const f = fixtures(options);
@@ -484,8 +739,12 @@ export async function servePortal(options: FixtureOptions & { readonly port?: nu
     trustedProxies: 0,
     hooks: {
       authenticate: {
-        key: async () => { throw new ApiError('unauthorized'); },
-        admin: async () => { throw new ApiError('unauthorized'); },
+        key: async () => {
+          throw new ApiError('unauthorized');
+        },
+        admin: async () => {
+          throw new ApiError('unauthorized');
+        },
         session: portal.authenticate,
         open: async () => ({ ...f.principal('sandbox'), tenantId: '' }),
       },
@@ -506,6 +765,10 @@ export async function servePortal(options: FixtureOptions & { readonly port?: nu
     calls,
     fixtures: f,
     portal,
-    close: () => new Promise((resolve) => { server.closeAllConnections(); server.close(() => resolve()); }),
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
   };
 }

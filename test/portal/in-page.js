@@ -7,6 +7,10 @@
       .filter((element) => element.getBoundingClientRect().right > window.innerWidth + 1)
       .slice(0, 4)
       .map((element) => `${element.tagName.toLowerCase()}.${element.className}`);
+    const huge = [...document.querySelectorAll('svg:not(.chart)')].filter(
+      (svg) => svg.getBoundingClientRect().width > 48,
+    );
+    if (huge.length > 0) return [`a sign is drawn ${huge[0].getBoundingClientRect().width} px wide`];
     return out > 0 ? [`scrolls sideways by ${out} px: ${names.join(', ')}`] : [];
   },
 

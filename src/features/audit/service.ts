@@ -54,7 +54,10 @@ function targetOf(request: Request, reply: Reply): string | undefined {
   if (typeof named === 'string') return named;
   const { body } = reply;
   const id = typeof body === 'object' && !Buffer.isBuffer(body) ? (body as { id?: unknown }).id : undefined;
-  return typeof id === 'string' ? id : undefined;
+  if (typeof id === 'string') return id;
+  // A page answers with where to go next, and that names what was made.
+  const next = reply.headers?.Location;
+  return typeof next === 'string' ? /\b[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}\b/.exec(next)?.[0] : undefined;
 }
 
 const SURFACES = { key: 'api', user: 'portal', operator: 'admin' } as const;

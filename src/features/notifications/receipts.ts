@@ -3,6 +3,7 @@
  * parked until the provider's id is known. A refusal that may pass opens the way for another attempt.
  */
 import { FAULTS, type FaultKind, type Receipt, type Registry } from '../../channel-kit/index.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { closeAttempts } from './claim.ts';
 import { nextAttempt, type Timing } from './deliver.ts';
@@ -46,12 +47,13 @@ export interface Receipts {
 
 export interface ReceiptDeps extends Pick<RecordDeps, 'events' | 'idempotency'> {
   readonly db: Db;
+  readonly clock: Clock;
   readonly registry: Registry;
   readonly timing: Timing;
 }
 
 export function createReceipts(deps: ReceiptDeps): Receipts {
-  const { db, timing } = deps;
+  const { clock, db, timing } = deps;
   return {
     async ingest(trx, receipts) {
       if (receipts.length > 0) await apply(trx, deps, await insertReceipts(trx, receipts));
@@ -62,7 +64,7 @@ export function createReceipts(deps: ReceiptDeps): Receipts {
       await db.transaction(async (trx) => {
         const { ids, position } = await overdueReceipts(trx, timing.receiptWindowMs, 1_000);
         if (!position) return;
-        await applyWords(trx, deps, new Map(ids.map((id) => [id, [{ word: 'silence', at: new Date() }]])));
+        await applyWords(trx, deps, new Map(ids.map((id) => [id, [{ word: 'silence', at: clock.now() }]])));
         await moveCursor(trx, position);
       });
     },
@@ -115,7 +117,9 @@ function laterAttempt(
   { receipt, fault, at }: StoredReceipt,
   { registry, timing }: ReceiptDeps,
 ): Date | undefined {
-  if (receipt !== 'failed' || !fault || !FAULTS[fault as FaultKind]?.retryable) return undefined;
+  // A bounce that names a passing reason (a full mailbox) is such a refusal too.
+  if ((receipt !== 'failed' && receipt !== 'bounced') || !fault || !FAULTS[fault as FaultKind]?.retryable)
+    return undefined;
   if (message.status !== 'sent' || message.outcome || message.nextAttemptAt || message.outcomeUnknown) return undefined;
   const channel = registry.channel(message.channel);
   const nextAt = channel && nextAttempt(channel, message.attempts, at, timing);

@@ -49,19 +49,30 @@ export const recordResults = (
     );
     if (refs.length > 0) await insertRefs(trx, refs);
     const attempts = mine.flatMap(({ attempt }) => attempt ?? []);
-    if (attempts.length > 0) await closeAttempts(trx, attempts);
-    await applyWords(
+    const { after } = await applyWords(
       trx,
       { events, idempotency },
       new Map(mine.map(({ id, words }) => [id, words])),
       new Map(attempts.map(({ messageId, number }) => [messageId, number])),
     );
+    const delivered = new Set(after.filter(({ status }) => status === 'delivered').map(({ id }) => id));
+    if (attempts.length > 0)
+      await closeAttempts(
+        trx,
+        attempts.map((attempt) => (delivered.has(attempt.messageId) ? settledByReceipt(attempt) : attempt)),
+      );
     const again = mine.flatMap(({ id, runAt }) => (runAt ? [{ id, runAt }] : []));
     if (again.length > 0) await releaseDue(trx, again);
     const done = mine.filter(({ runAt }) => !runAt).map(({ id }) => id);
     if (done.length > 0) await finishDue(trx, done);
     return results.map(({ id }) => (held.has(id) ? 'recorded' : 'lease_lost'));
   });
+
+/** No answer came, but a receipt did, and it was here first. */
+const settledByReceipt = (attempt: ClosedAttempt): ClosedAttempt =>
+  attempt.result === 'unknown'
+    ? { ...attempt, result: 'accepted', fault: null, providerCode: null, providerMessage: 'settled by a receipt' }
+    : attempt;
 
 /** Folds words into messages and tells of what became true; returns the messages as they are now, and which of them changed. */
 export async function applyWords(

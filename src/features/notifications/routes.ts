@@ -69,13 +69,9 @@ export function notificationRoutes({
       errors: [...POLICY, ...IDEMPOTENCY],
       async handler(request) {
         const sent = request.body as unknown as SendBody;
-        const [answer] = await verbs.send(originOf(request), [
-          {
-            body: sent,
-            idempotencyKey: keyOf(request.headers, sent.idempotency_key),
-            requestHash: hashOf(SEND_ROUTE, sent),
-          },
-        ]);
+        const idempotencyKey = keyOf(request.headers, sent.idempotency_key);
+        const requestHash = idempotencyKey === undefined ? '' : hashOf(SEND_ROUTE, sent);
+        const [answer] = await verbs.send(originOf(request), [{ body: sent, idempotencyKey, requestHash }]);
         if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
         return answer;
       },

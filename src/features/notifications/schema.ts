@@ -161,7 +161,10 @@ export function sendBody(registry: Registry): TObject {
         },
         { additionalProperties: false },
       ),
-      idempotency_key: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+      // Judged where the header's is, so that both get one answer.
+      idempotency_key: Type.Optional(
+        Type.String({ description: '1 to 255 printable ASCII characters, such as a UUID.' }),
+      ),
     },
     { additionalProperties: false },
   );

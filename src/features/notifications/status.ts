@@ -8,6 +8,7 @@
  * One exception (D3): a message that failed only because nothing was ever heard of it is still open to a receipt.
  */
 import type { Receipt } from '../../channel-kit/index.ts';
+import type { EventType } from '../events/index.ts';
 
 export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
 export type Outcome = 'delivered' | 'failed' | 'expired' | 'cancelled' | 'unreceipted' | 'unknown';
@@ -56,13 +57,8 @@ export const MOVES: Readonly<Record<Status, Readonly<Record<'accepted' | 'delive
   failed: { accepted: undefined, delivered: undefined, failed: undefined },
 };
 
-export type StatusEvent =
-  | 'message.sent'
-  | 'message.delivered'
-  | 'message.failed'
-  | 'message.bounced'
-  | 'message.read'
-  | 'message.complained';
+/** What a word can make true. */
+export type StatusEvent = Exclude<EventType, 'message.queued'>;
 
 export interface Fold {
   readonly state: State;

@@ -3,16 +3,17 @@
  * network: a picture that would tell a stranger the mail was opened is not fetched.
  */
 import type { Preview } from '../../channel-kit/index.ts';
-import { ApiError } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { PAGE_HEADERS } from './site.ts';
 
+const NOTHING = '<!doctype html><title>Nothing to draw</title><p>There is no HTML to draw yet.</p>';
+
 export function letter(preview: Preview | undefined): Reply {
-  if (preview?.kind !== 'mail' || preview.html === undefined) throw new ApiError('not_found');
+  const html = preview?.kind === 'mail' ? preview.html : undefined;
   return {
     status: 200,
     type: 'text/html; charset=utf-8',
-    body: preview.html,
+    body: html ?? NOTHING,
     headers: {
       ...PAGE_HEADERS,
       'Content-Security-Policy':

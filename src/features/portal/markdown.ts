@@ -4,7 +4,7 @@
  */
 import Handlebars from 'handlebars';
 
-const escape = (text: string) => Handlebars.escapeExpression(text);
+const plain = (text: string) => Handlebars.escapeExpression(text);
 
 /** Markup for a guide. Headings become h3, so that they sit under the page's own. */
 export function markdown(text: string): string {
@@ -12,7 +12,7 @@ export function markdown(text: string): string {
   for (const block of text.replaceAll('\r\n', '\n').split(/\n{2,}/)) {
     if (block.trim() === '') continue;
     if (block.startsWith('```')) {
-      out.push(`<pre tabindex="0">${escape(block.replace(/^```\w*\n?|\n?```$/g, ''))}</pre>`);
+      out.push(`<pre tabindex="0">${plain(block.replace(/^```\w*\n?|\n?```$/g, ''))}</pre>`);
       continue;
     }
     out.push(...piece(block.split('\n')));
@@ -58,8 +58,8 @@ function inline(text: string): string {
     .split(/(`[^`]+`)/)
     .map((part) =>
       part.startsWith('`') && part.endsWith('`') && part.length > 2
-        ? `<code>${escape(part.slice(1, -1))}</code>`
-        : escape(part)
+        ? `<code>${plain(part.slice(1, -1))}</code>`
+        : plain(part)
             .replace(/\*\*([^*]+)\*\*/g, '<strong>$1</strong>')
             .replace(/\*([^*\s][^*]*)\*/g, '<em>$1</em>')
             .replace(/\[([^\]]+)\]\((https:\/\/[^\s)]+)\)/g, '<a href="$2" rel="noopener noreferrer">$1</a>'),

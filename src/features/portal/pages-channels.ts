@@ -100,38 +100,48 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
       },
       { query: ['channel', 'adapter'] },
     ),
-    site.post('/portal/connections', 'Saves a new connection.', async (visit) => {
-      const known = registry.adapter(visit.fields.adapter ?? '');
-      if (!known) throw new ApiError('not_found');
-      const { channel, adapter } = known;
-      try {
-        const { id } = await connections.create(visit.principal, {
-          channel: channel.id,
-          adapter: adapter.id,
-          ...(visit.fields.name ? { name: visit.fields.name } : {}),
-          credentials: readCredentials(adapter, visit.fields),
-        });
-        return visit.go(`/portal/connections/${id}`, 'connection_added');
-      } catch (error) {
-        return addPage(visit, channel, adapter, faultsOf(error, inputOf));
-      }
-    }),
+    site.post(
+      '/portal/connections',
+      'Saves a new connection.',
+      async (visit) => {
+        const known = registry.adapter(visit.fields.adapter ?? '');
+        if (!known) throw new ApiError('not_found');
+        const { channel, adapter } = known;
+        try {
+          const { id } = await connections.create(visit.principal, {
+            channel: channel.id,
+            adapter: adapter.id,
+            ...(visit.fields.name ? { name: visit.fields.name } : {}),
+            credentials: readCredentials(adapter, visit.fields),
+          });
+          return visit.go(`/portal/connections/${id}`, 'connection_added');
+        } catch (error) {
+          return addPage(visit, channel, adapter, faultsOf(error, inputOf));
+        }
+      },
+      { audit: 'connection.created' },
+    ),
     site.get('/portal/connections/:connection_id', 'One connection.', async (visit) =>
       connectionPage(visit, await one(visit)),
     ),
-    site.post('/portal/connections/:connection_id', 'Saves a connection.', async (visit) => {
-      const connection = await one(visit);
-      const { adapter } = found(connection);
-      try {
-        await connections.patch(visit.principal, connection.id, {
-          ...(visit.fields.name ? { name: visit.fields.name } : {}),
-          credentials: readCredentials(adapter, visit.fields, connection),
-        });
-        return visit.go(`/portal/connections/${connection.id}`, 'connection_saved');
-      } catch (error) {
-        return connectionPage(visit, connection, faultsOf(error, inputOf));
-      }
-    }),
+    site.post(
+      '/portal/connections/:connection_id',
+      'Saves a connection.',
+      async (visit) => {
+        const connection = await one(visit);
+        const { adapter } = found(connection);
+        try {
+          await connections.patch(visit.principal, connection.id, {
+            ...(visit.fields.name ? { name: visit.fields.name } : {}),
+            credentials: readCredentials(adapter, visit.fields, connection),
+          });
+          return visit.go(`/portal/connections/${connection.id}`, 'connection_saved');
+        } catch (error) {
+          return connectionPage(visit, connection, faultsOf(error, inputOf));
+        }
+      },
+      { audit: 'connection.updated' },
+    ),
     site.post(
       '/portal/connections/:connection_id/test',
       'Asks the provider whether the credentials work.',
@@ -146,15 +156,26 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
           return connectionPage(visit, await one(visit), { general: error.message, fields: {} });
         }
       },
+      { audit: 'connection.tested' },
     ),
-    site.post('/portal/connections/:connection_id/default', 'Makes it the one new messages use.', async (visit) => {
-      await connections.patch(visit.principal, visit.params.connection_id ?? '', { is_default: true });
-      return visit.go(`/portal/connections/${visit.params.connection_id}`, 'connection_default');
-    }),
-    site.post('/portal/connections/:connection_id/remove', 'Removes a connection.', async (visit) => {
-      await connections.archive(visit.principal, visit.params.connection_id ?? '');
-      return visit.go('/portal/channels', 'connection_removed');
-    }),
+    site.post(
+      '/portal/connections/:connection_id/default',
+      'Makes it the one new messages use.',
+      async (visit) => {
+        await connections.patch(visit.principal, visit.params.connection_id ?? '', { is_default: true });
+        return visit.go(`/portal/connections/${visit.params.connection_id}`, 'connection_default');
+      },
+      { audit: 'connection.updated' },
+    ),
+    site.post(
+      '/portal/connections/:connection_id/remove',
+      'Removes a connection.',
+      async (visit) => {
+        await connections.archive(visit.principal, visit.params.connection_id ?? '');
+        return visit.go('/portal/channels', 'connection_removed');
+      },
+      { audit: 'connection.archived' },
+    ),
   ];
 }
 

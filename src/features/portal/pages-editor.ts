@@ -1,8 +1,9 @@
 /** The editor: a new template, or a new version of one, with a preview that needs no script. */
-import type { Registry } from '../../channel-kit/index.ts';
+import type { Preview, Registry } from '../../channel-kit/index.ts';
 import type { Reply, Route } from '../../lib/http.ts';
 import { type Draft, inputOf, inputs, LANGUAGE, readDraft, readObject, sampleData } from './draft.ts';
 import { type Faults, faultsOf } from './forms.ts';
+import { letter } from './letter.ts';
 import { partsOf } from './pages-templates.ts';
 import type { Drawn, TemplatesDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
@@ -13,14 +14,18 @@ export interface EditorPagesDeps {
   readonly registry: Registry;
 }
 
+const some = (fields: Faults['fields']): Faults | undefined =>
+  Object.keys(fields).length > 0 ? { fields } : undefined;
 const CATEGORIES = ['transactional', 'marketing', 'otp'] as const;
 const BODY_LIMIT = 2_097_152;
 
 export function editorPages({ site, templates, registry }: EditorPagesDeps): readonly Route[] {
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
 
+  const read = (visit: Visit) => readDraft(visit.fields, (id) => registry.channel(id));
+
   /** What is written now, drawn with the sample data; a text that is not yet a template says why. */
-  const look = (channel: string, draft: Draft, content: Record<string, unknown>): Partial<Drawn> => {
+  const render = (channel: string, draft: Draft, content: Record<string, unknown>): Partial<Drawn> => {
     try {
       return templates.previewUnsaved({
         content: { [channel]: { [draft.language]: content } },
@@ -42,7 +47,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
   const draw = (visit: Visit, draft: Draft, existing: string | undefined, faults?: Faults): Reply => {
     const channel = registry.channel(draft.channel);
     const content = draft.content[draft.channel]?.[draft.language] ?? {};
-    const drawn = channel && Object.keys(content).length > 0 ? look(channel.id, draft, content) : undefined;
+    const drawn = channel && Object.keys(content).length > 0 ? render(channel.id, draft, content) : undefined;
     const [seen] = drawn?.channels ?? [];
     const typed = visit.fields.show || !visit.fields.channel ? undefined : visit.fields;
     const parts = partsOf(draft);
@@ -58,7 +63,8 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
       {
         draft,
         existing,
-        action: existing ? `/portal/templates/${encodeURIComponent(existing)}/edit` : '/portal/templates',
+        action: existing ? `/portal/templates/${encodeURIComponent(existing)}/edit` : '/portal/templates/new',
+        save: existing ? `/portal/templates/${encodeURIComponent(existing)}` : '/portal/templates',
         draft_json: JSON.stringify(draft.content),
         categories: CATEGORIES.map((category) => ({ category, chosen: category === draft.category })),
         parts: [
@@ -72,6 +78,7 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
         channels: registry.channels.map(({ id, label }) => ({ id, label })),
         channel: channel ? { id: channel.id, label: channel.label } : undefined,
         inputs: drawnInputs,
+        has_letter: drawnInputs.some(({ kind }) => kind === 'code'),
         more: drawnInputs.flatMap(({ aside, label }) => (aside ? [label] : [])).join(', '),
         more_open: drawnInputs.some(({ aside, name }) => aside && faults?.fields[name]),
         preview: seen?.preview,
@@ -109,13 +116,15 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     return { variables: (await templates.getVersion(visit.principal, id, latest_version)).variables };
   };
 
-  /** Only the buttons that say so save; anything else, the Enter key included, draws the page again. */
-  const take = async (visit: Visit, existing: string | undefined): Promise<Reply> => {
-    const read = readDraft(visit.fields, (id) => registry.channel(id));
-    const draft = await turn(visit, read.draft);
-    if (!visit.fields.save)
-      return draw(visit, draft, existing, Object.keys(read.faults).length > 0 ? { fields: read.faults } : undefined);
-    if (Object.keys(read.faults).length > 0) return draw(visit, draft, existing, { fields: read.faults });
+  /** The page again, with what was typed: another channel, another language, a fresh preview. Nothing is saved. */
+  const look = async (visit: Visit, existing: string | undefined): Promise<Reply> => {
+    const { draft, faults } = read(visit);
+    return draw(visit, await turn(visit, draft), existing, some(faults));
+  };
+
+  const save = async (visit: Visit, existing: string | undefined): Promise<Reply> => {
+    const { draft, faults } = read(visit);
+    if (some(faults)) return draw(visit, draft, existing, some(faults));
     const active = visit.fields.save === 'active';
     const written = {
       ...(draft.name ? { name: draft.name } : {}),
@@ -159,7 +168,22 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
       },
       {},
     ),
-    site.post('/portal/templates', 'Saves a new template, or draws its preview.', (visit) => take(visit, undefined), {
+    site.post(
+      '/portal/templates/letter',
+      'The HTML of what was typed, alone in its frame.',
+      async (visit) => {
+        const { draft } = read(visit);
+        const content = draft.content[draft.channel]?.[draft.language] ?? {};
+        const [seen] = render(draft.channel, draft, content).channels ?? [];
+        return letter(seen?.preview as Preview | undefined);
+      },
+      { bodyLimit: BODY_LIMIT },
+    ),
+    site.post('/portal/templates/new', 'The editor again, with what was typed.', (visit) => look(visit, undefined), {
+      bodyLimit: BODY_LIMIT,
+    }),
+    site.post('/portal/templates', 'Saves a new template.', (visit) => save(visit, undefined), {
+      audit: 'template.created',
       bodyLimit: BODY_LIMIT,
     }),
     site.get(
@@ -198,9 +222,15 @@ export function editorPages({ site, templates, registry }: EditorPagesDeps): rea
     ),
     site.post(
       '/portal/templates/:template_id/edit',
-      'Saves a new version, or draws its preview.',
-      (visit) => take(visit, visit.params.template_id),
+      'The editor again, with what was typed.',
+      (visit) => look(visit, visit.params.template_id),
       { bodyLimit: BODY_LIMIT },
+    ),
+    site.post(
+      '/portal/templates/:template_id',
+      'Saves a new version.',
+      (visit) => save(visit, visit.params.template_id),
+      { audit: 'template.updated', bodyLimit: BODY_LIMIT },
     ),
   ];
 }

@@ -4,13 +4,14 @@
  */
 import { Type } from '@sinclair/typebox';
 import { type AnyChannel, FAULTS, type Registry, type SandboxStep } from '../../channel-kit/index.ts';
-import { ERRORS } from '../../lib/errors.ts';
+import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
 import { type Route, route } from '../../lib/http.ts';
 import type { TemplatesDoor, TenantsDoor } from './ports.ts';
 import {
   curl,
   firstSend,
   keyHint,
+  pretty,
   rawAllowed,
   rawBody,
   rawFields,
@@ -60,6 +61,7 @@ export function guidePages({ site, tenants, templates, registry, publicUrl }: Gu
         capabilities: curl(context, 'GET', '/api/v1/channels/capabilities'),
         channels: registry.channels.map((channel) => cookbook(channel, context, template(channel.id))),
         several: several(registry, context),
+        usual: USUAL.map((code) => ({ code, ...ERRORS[code] })),
         errors: Object.entries(ERRORS)
           .filter(([code]) => code !== 'csrf')
           .map(([code, { status, meaning }]) => ({ code, status, meaning })),
@@ -129,7 +131,7 @@ function several(registry: Registry, context: SampleContext): string | undefined
 function inLanguages(registry: Registry, { baseUrl, key }: SampleContext) {
   const channel = registry.channels.find(rawAllowed);
   if (!channel) return [];
-  const body = JSON.stringify(rawBody(channel), null, 2);
+  const body = pretty(rawBody(channel));
   const url = `${baseUrl}/api/v1/notifications/send`;
   return [
     {
@@ -186,6 +188,16 @@ const plain = (path: string, type: string, text: () => string): Route =>
     errors: [],
     handler: async () => ({ status: 200, type, body: text(), headers: { 'Cache-Control': 'public, max-age=3600' } }),
   });
+
+/** What newcomers run into. */
+const USUAL: readonly ErrorCode[] = [
+  'template_required',
+  'template_variable_mismatch',
+  'unauthorized',
+  'recipient_field_missing',
+  'content_required',
+  'channel_not_connected',
+];
 
 /** Only the public pages; what is behind the sign-in is nobody's to index, people's robots and AI's alike. */
 const robots = (base: string) => `User-agent: *

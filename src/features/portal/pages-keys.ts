@@ -47,24 +47,29 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
       },
     );
   };
-  const shownOnce = (visit: Visit, key: string): Reply =>
-    visit.go('/portal/keys/shown', undefined, [site.handOver(visit.token, { key })]);
+  const shownOnce = (visit: Visit, { id, key }: { readonly id: string; readonly key: string }): Reply =>
+    visit.go(`/portal/keys/${id}/shown`, undefined, [site.handOver(visit.token, { key })]);
 
   return [
     site.get('/portal/keys', 'The keys of this mode.', (visit) => list(visit), { query: ['cursor'] }),
-    site.post('/portal/keys', 'Makes a key.', async (visit) => {
-      const scopes = SCOPES.map(({ scope }) => scope).filter((scope) => visit.values('scopes').includes(scope));
-      if (scopes.length === 0)
-        return list(visit, { fields: { scopes: 'Tick at least one: a key that may do nothing is of no use.' } });
-      const mode = visit.fields.mode === 'live' ? 'live' : 'sandbox';
-      try {
-        const { key } = await keys.create({ ...visit.principal, mode }, { name: visit.fields.name ?? '', scopes });
-        return shownOnce(visit, key);
-      } catch (error) {
-        return list(visit, faultsOf(error, lastPart('name', 'scopes')));
-      }
-    }),
-    site.get('/portal/keys/shown', 'A new key, shown once.', async (visit) => {
+    site.post(
+      '/portal/keys',
+      'Makes a key.',
+      async (visit) => {
+        const scopes = SCOPES.map(({ scope }) => scope).filter((scope) => visit.values('scopes').includes(scope));
+        if (scopes.length === 0)
+          return list(visit, { fields: { scopes: 'Tick at least one: a key that may do nothing is of no use.' } });
+        const mode = visit.fields.mode === 'live' ? 'live' : 'sandbox';
+        try {
+          const made = await keys.create({ ...visit.principal, mode }, { name: visit.fields.name ?? '', scopes });
+          return shownOnce(visit, made);
+        } catch (error) {
+          return list(visit, faultsOf(error, lastPart('name', 'scopes')));
+        }
+      },
+      { audit: 'key.created' },
+    ),
+    site.get('/portal/keys/:key_id/shown', 'A new key, shown once.', async (visit) => {
       const { secret, cookie } = site.takeOver(visit);
       if (!secret?.key) return visit.go('/portal/keys', 'key_gone');
       return visit.render(
@@ -73,25 +78,35 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
         { key: secret.key, curl: firstSend(registry, { baseUrl: publicUrl(), key: secret.key }) },
       );
     }),
-    site.post('/portal/keys/:key_id/rotate', 'Replaces a key by a new one.', async (visit) => {
-      const grace = GRACES.find(({ seconds }) => String(seconds) === visit.fields.grace) ?? GRACES[0];
-      try {
-        const { key } = await keys.rotate(visit.principal, visit.params.key_id ?? '', {
-          grace_seconds: grace?.seconds ?? 0,
-        });
-        return shownOnce(visit, key);
-      } catch (error) {
-        if (error instanceof ApiError && (error.status === 409 || error.code === 'address_unconfirmed'))
-          return list(
-            visit,
-            faultsOf(error, () => undefined),
-          );
-        throw error;
-      }
-    }),
-    site.post('/portal/keys/:key_id/revoke', 'Ends a key.', async (visit) => {
-      await keys.revoke(visit.principal, visit.params.key_id ?? '');
-      return visit.go('/portal/keys', 'key_revoked');
-    }),
+    site.post(
+      '/portal/keys/:key_id/rotate',
+      'Replaces a key by a new one.',
+      async (visit) => {
+        const grace = GRACES.find(({ seconds }) => String(seconds) === visit.fields.grace) ?? GRACES[0];
+        try {
+          const made = await keys.rotate(visit.principal, visit.params.key_id ?? '', {
+            grace_seconds: grace?.seconds ?? 0,
+          });
+          return shownOnce(visit, made);
+        } catch (error) {
+          if (error instanceof ApiError && (error.status === 409 || error.code === 'address_unconfirmed'))
+            return list(
+              visit,
+              faultsOf(error, () => undefined),
+            );
+          throw error;
+        }
+      },
+      { audit: 'key.rotated' },
+    ),
+    site.post(
+      '/portal/keys/:key_id/revoke',
+      'Ends a key.',
+      async (visit) => {
+        await keys.revoke(visit.principal, visit.params.key_id ?? '');
+        return visit.go('/portal/keys', 'key_revoked');
+      },
+      { audit: 'key.revoked' },
+    ),
   ];
 }

@@ -1,7 +1,8 @@
 /** Templates: what do we say? The list, one template with its versions, the comparison of two. */
-import type { Registry } from '../../channel-kit/index.ts';
+import type { Preview, Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
 import { diff } from './diff.ts';
+import { letter } from './letter.ts';
 import type { TemplatesDoor, TemplateVersion, TenantsDoor } from './ports.ts';
 import { keyHint, send, templateBody } from './samples.ts';
 import type { Site } from './site.ts';
@@ -79,6 +80,7 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
               current: other === part,
             })),
             preview: look?.preview,
+            frame: `/portal/templates/${id}/letter?version=${shown.number}&part=${encodeURIComponent(`${part?.channel}/${part?.language}`)}`,
             problems: look?.faults,
             versions: versions.data.map((version) => ({
               ...version,
@@ -90,6 +92,20 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
             curl: channel ? send({ baseUrl: publicUrl(), key }, templateBody(channel, id, drawn.data)) : undefined,
           },
         );
+      },
+      { query: ['version', 'part'] },
+    ),
+    site.get(
+      '/portal/templates/:template_id/letter',
+      'The HTML of a version with sample data, alone in its frame.',
+      async (visit) => {
+        const [channel, language] = (visit.query.part ?? '').split('/');
+        const version = wholeNumber(visit.query.version);
+        const drawn = await templates.preview(visit.principal, visit.params.template_id ?? '', {
+          ...(version ? { version } : {}),
+          ...(channel && language ? { channel, language } : {}),
+        });
+        return letter(drawn.channels[0]?.preview as Preview | undefined);
       },
       { query: ['version', 'part'] },
     ),
@@ -127,15 +143,25 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
       },
       { query: ['from', 'to'] },
     ),
-    site.post('/portal/templates/:template_id/activate', 'New messages use this version.', async (visit) => {
-      const id = visit.params.template_id ?? '';
-      await templates.activate(visit.principal, id, wholeNumber(visit.fields.version) ?? 0);
-      return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'template_activated');
-    }),
-    site.post('/portal/templates/:template_id/archive', 'Takes a template out of use.', async (visit) => {
-      await templates.archive(visit.principal, visit.params.template_id ?? '');
-      return visit.go('/portal/templates', 'template_removed');
-    }),
+    site.post(
+      '/portal/templates/:template_id/activate',
+      'New messages use this version.',
+      async (visit) => {
+        const id = visit.params.template_id ?? '';
+        await templates.activate(visit.principal, id, wholeNumber(visit.fields.version) ?? 0);
+        return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'template_activated');
+      },
+      { audit: 'template.activated' },
+    ),
+    site.post(
+      '/portal/templates/:template_id/archive',
+      'Takes a template out of use.',
+      async (visit) => {
+        await templates.archive(visit.principal, visit.params.template_id ?? '');
+        return visit.go('/portal/templates', 'template_removed');
+      },
+      { audit: 'template.archived' },
+    ),
   ];
 }
 

@@ -66,11 +66,18 @@ export function curl({ baseUrl, key }: SampleContext, method: string, path: stri
   const lines = [
     `curl -s ${method === 'GET' || method === 'POST' ? '' : `-X ${method} `}${baseUrl}${path}`,
     `-H ${quoted(`X-API-Key: ${key}`)}`,
-    ...(body ? [`-H ${quoted('Content-Type: application/json')}`, `-d ${quoted(JSON.stringify(body, null, 2))}`] : []),
+    ...(body ? [`-H ${quoted('Content-Type: application/json')}`, `-d ${quoted(pretty(body))}`] : []),
   ];
   if (!body && method === 'POST') lines[0] = `curl -s -X POST ${baseUrl}${path}`;
   return lines.join(' \\\n  ');
 }
+
+/** Indented JSON with short lists on one line, as a person would write it. */
+export const pretty = (body: object): string =>
+  JSON.stringify(body, null, 2).replace(
+    /\[\s+((?:"[^"\n]*"|[\d.]+|true|false|null)(?:,\s+(?:"[^"\n]*"|[\d.]+))*)\s+\]/g,
+    (_, items: string) => `[${items.replace(/,\s+/g, ', ')}]`,
+  );
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 

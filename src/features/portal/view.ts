@@ -40,7 +40,8 @@ export function createView(folder: string = join(projectRoot, 'templates', 'port
         text: readFileSync(join(folder, kind, name), 'utf8'),
       }));
   for (const { name, text } of read('partials')) engine.registerPartial(name, text);
-  const compile = (kind: string) => new Map(read(kind).map(({ name, text }) => [name, engine.compile(text)]));
+  const compile = (kind: string) =>
+    new Map(read(kind).map(({ name, text }) => [name, engine.compile(text, { preventIndent: true })]));
   const pages = compile('pages');
   const layouts = compile('layouts');
   return {
@@ -95,7 +96,7 @@ const ICONS: Readonly<Record<string, string>> = {
 };
 
 function registerHelpers(engine: typeof Handlebars, urls: ReadonlyMap<string, string>): void {
-  const escape = Handlebars.escapeExpression;
+  const plain = Handlebars.escapeExpression;
   const shape = (status: unknown) =>
     `<svg viewBox="0 0 12 12" aria-hidden="true">${SHAPES[String(status)] ?? SHAPES.queued}</svg>`;
   const nowOf = (options: Handlebars.HelperOptions) => (options.data.root as { now: Date }).now;
@@ -124,15 +125,15 @@ function registerHelpers(engine: typeof Handlebars, urls: ReadonlyMap<string, st
     shape: (status: unknown) => safe(shape(status)),
     st: (status: unknown, words: unknown) =>
       safe(
-        `<span class="st st-${escape(String(status))}">${shape(status)}${escape(typeof words === 'string' ? words : String(status))}</span>`,
+        `<span class="st st-${plain(String(status))}">${shape(status)}${plain(typeof words === 'string' ? words : String(status))}</span>`,
       ),
     ago: (iso: unknown, options: Handlebars.HelperOptions) =>
       typeof iso === 'string' && !Number.isNaN(Date.parse(iso))
         ? safe(
-            `<time datetime="${escape(iso)}" title="${escape(exact(iso))}">${escape(relative(iso, nowOf(options)))}</time>`,
+            `<time datetime="${plain(iso)}" title="${plain(exact(iso))}">${plain(relative(iso, nowOf(options)))}</time>`,
           )
         : '',
     clock: (iso: string) =>
-      safe(`<time datetime="${escape(iso)}" title="${escape(exact(iso))}">${escape(exact(iso).slice(11, 19))}</time>`),
+      safe(`<time datetime="${plain(iso)}" title="${plain(exact(iso))}">${plain(exact(iso).slice(11, 19))}</time>`),
   });
 }

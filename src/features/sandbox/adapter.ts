@@ -17,7 +17,7 @@ import {
 } from '../../channel-kit/index.ts';
 import type { Db } from '../../lib/db.ts';
 import { fromWire } from '../../lib/ids.ts';
-import { acceptOutbox, countRefusal, openOutbox, type ReceiptStep } from './store.ts';
+import { acceptOutbox, countRefusal, type OutboxRow, openOutbox, type ReceiptStep } from './store.ts';
 
 export const SANDBOX_ADAPTER = 'sandbox';
 const SIGNATURE = 'x-sandbox-signature';
@@ -60,14 +60,14 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
       if (refusal) {
         await countRefusal(db, messageId);
         // An answer that is lost: the provider has taken it, and only a receipt will tell.
-        if (refusal.refuse === 'outcome_unknown') await acceptOutbox(db, messageId, receiptsOf(script));
+        if (refusal.refuse === 'outcome_unknown') await acceptOutbox(db, messageId, stepsOf(row, script));
         throw new DeliveryError(refusal.refuse, {
           providerCode: `sandbox_${refusal.refuse}`,
           providerMessage: `The sandbox was asked for this outcome. ${FAULTS[refusal.refuse].message}`,
           ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
         });
       }
-      await acceptOutbox(db, messageId, receiptsOf(script));
+      await acceptOutbox(db, messageId, stepsOf(row, script));
       ring();
       return { providerId: row.providerId };
     },
@@ -75,8 +75,12 @@ export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => vo
   };
 }
 
-const receiptsOf = (script: readonly SandboxStep[]): readonly ReceiptStep[] =>
-  script.filter((step) => 'receipt' in step);
+/** The receipts to give: all, or after a taking back those that are left. */
+const stepsOf = ({ steps }: OutboxRow, script: readonly SandboxStep[]): readonly ReceiptStep[] =>
+  steps.length > 0 ? steps : script.filter((step) => 'receipt' in step);
+
+/** What the provider had taken it takes back for now: the steps after this one wait until it is sent again. */
+export const takesBack = ({ fault }: ReceiptStep): boolean => fault !== undefined && FAULTS[fault].retryable;
 
 function idOf(reference: string): string {
   const id = fromWire('message', reference);

@@ -17,7 +17,14 @@ import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { List } from '../../lib/list.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
-import { createSandboxAdapter, parseReceipt, SANDBOX_ADAPTER, signReceipt, verifyReceipt } from './adapter.ts';
+import {
+  createSandboxAdapter,
+  parseReceipt,
+  SANDBOX_ADAPTER,
+  signReceipt,
+  takesBack,
+  verifyReceipt,
+} from './adapter.ts';
 import { advanceOutbox, dueOutbox, findOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
 export { SANDBOX_ADAPTER } from './adapter.ts';
@@ -181,7 +188,11 @@ export function createSandbox({
         }
         await advanceOutbox(
           trx,
-          rows.map(({ messageId, steps }) => ({ messageId, steps: steps.slice(1) })),
+          rows.map(({ messageId, steps: [played, ...steps] }) => ({
+            messageId,
+            steps,
+            takenBack: played !== undefined && steps.length > 0 && takesBack(played),
+          })),
         );
         return rows.length;
       });

@@ -65,6 +65,7 @@ export const sandboxRoutes = (sandbox: Sandbox): readonly Route[] => [
     method: 'POST',
     path: '/api/v1/sandbox/outbox/:message_id/receipts',
     scope: 'send',
+    audit: 'outbox.played',
     summary: 'Play the recipient',
     description: 'Lets the receipt come in through the same signed door as a real one.',
     body: Type.Object(

@@ -46,21 +46,29 @@ export const acceptOutbox = (sql: Sql, messageId: string, steps: readonly Receip
 export const findOutbox = (sql: Sql, messageIds: readonly string[]): Promise<OutboxRow[]> =>
   sql.query(`select ${ROW} from outbox where message_id = any($1)`, [messageIds]);
 
-/** Rows whose next receipt is due, held until the end of the transaction. */
+/**
+ * Rows whose next receipt is due, held until the end of the transaction. A refusal waits until the answer it takes back has
+ * been written down, because only what was accepted can be taken back and sent again.
+ */
 export const dueOutbox = (sql: Sql, limit: number): Promise<OutboxRow[]> =>
-  sql.query(`select ${ROW} from outbox where next_at <= clock_now() order by next_at limit $1 for update skip locked`, [
-    limit,
-  ]);
+  sql.query(
+    `select ${ROW} from outbox o where next_at <= clock_now()
+       and (steps->0->>'fault' is null
+         or not exists (select from attempts a where a.message_id = o.message_id and a.result is null))
+     order by next_at limit $1 for update skip locked`,
+    [limit],
+  );
 
-/** Takes the steps that were played off the rows. */
+/** Takes the steps that were played off the rows. A message that was taken back gives the others after it was sent again. */
 export const advanceOutbox = (
   sql: Sql,
-  rows: readonly { messageId: string; steps: readonly ReceiptStep[] }[],
+  rows: readonly { messageId: string; steps: readonly ReceiptStep[]; takenBack: boolean }[],
 ): Promise<unknown> =>
   sql.query(
-    `update outbox o set steps = r.steps, next_at = case when jsonb_array_length(r.steps) = 0 then null
-       else clock_now() + make_interval(secs => coalesce((r.steps->0->>'afterMs')::int, 0) / 1000.0) end
-     from jsonb_to_recordset($1) as r("messageId" uuid, steps jsonb) where o.message_id = r."messageId"`,
+    `update outbox o set steps = r.steps, accepted_at = case when r."takenBack" then null else o.accepted_at end,
+       next_at = case when r."takenBack" or jsonb_array_length(r.steps) = 0 then null
+         else clock_now() + make_interval(secs => coalesce((r.steps->0->>'afterMs')::int, 0) / 1000.0) end
+     from jsonb_to_recordset($1) as r("messageId" uuid, steps jsonb, "takenBack" boolean) where o.message_id = r."messageId"`,
     [JSON.stringify(rows)],
   );
 

@@ -44,7 +44,7 @@ if (!('speechSynthesis' in window)) for (const button of document.querySelectorA
 // A second press of a button that sends something does nothing while the first is under way.
 document.addEventListener('submit', (event) => {
   const form = event.target;
-  if (form.method !== 'post') return;
+  if (form.method !== 'post' || event.submitter?.formTarget) return;
   if (form.dataset.busy) event.preventDefault();
   form.dataset.busy = '1';
   setTimeout(() => delete form.dataset.busy, 4000);
@@ -86,6 +86,16 @@ const pane = document.getElementById('preview');
 if (editor && pane) {
   let timer;
   let running;
+  // The HTML goes into its frame by the same button that works without us, and only when there is some.
+  const drawLetter = () => {
+    const button = document.getElementById('draw-letter');
+    const html = [...editor.querySelectorAll('textarea.code')].some(
+      (area) => area.name !== 'data' && area.value.trim(),
+    );
+    document.getElementById('letter-box')?.toggleAttribute('hidden', !html);
+    if (button && html) editor.requestSubmit(button);
+  };
+  drawLetter();
   const draw = async () => {
     running?.abort();
     running = new AbortController();
@@ -98,6 +108,7 @@ if (editor && pane) {
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const fresh = page.getElementById('preview');
       if (fresh) pane.replaceChildren(...fresh.childNodes);
+      drawLetter();
     } catch {
       // Overtaken by the next keystroke, or offline: the last preview stays.
     }

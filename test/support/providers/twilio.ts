@@ -62,7 +62,7 @@ const EVENT_OF: Readonly<Record<string, string>> = {
 
 export async function startTwilio(options: TwilioOptions = {}): Promise<TwilioFake> {
   const {
-    accountSid = 'AC00000000000000000000000000000fa4e',
+    accountSid = 'AC0000000000000000000000000000fa4e',
     authToken = 'fake-auth-token-3333',
     from = '+15005550006',
   } = options;

@@ -1,0 +1,105 @@
+/** The product as the process that `npm start` runs: it starts where it can, says clearly why it cannot, and leaves nothing behind. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { projectRoot } from '../../src/lib/config.ts';
+import { findEmbedded } from '../../src/lib/embedded.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { gone } from '../support/embedded.ts';
+import { ADMIN_KEY, apiAt, type Spawned, spawnProduct, until } from '../support/product.ts';
+import { removeData } from '../support/test-server.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'carillon process '));
+const dataDir = join(base, 'data of mine');
+afterAll(() => {
+  removeData(dataDir);
+  rmSync(base, { recursive: true, force: true });
+});
+
+const sms = { recipient: { phone: '+14155550123' }, notification: { channels: ['sms'], body: 'Hello' } };
+const delivered = (api: Spawned['api'], id: string) =>
+  until(async () => (await api(`/api/v1/notifications/${id}`)).body.status === 'delivered', { what: 'the delivery' });
+
+/** The files that run, at another place. */
+function copy(root: string): void {
+  mkdirSync(root);
+  const options = { recursive: true, preserveTimestamps: true };
+  for (const name of ['dist', 'src', 'channels', 'migrations', 'templates', 'package.json', 'tsconfig.build.json'])
+    cpSync(join(projectRoot, name), join(root, name), options);
+  symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'));
+}
+
+describe('one process, with its own database', () => {
+  it('starts in a path with spaces, on data in a path with spaces, and a first send is delivered', async () => {
+    const root = join(base, 'my programs');
+    copy(root);
+    const product = await spawnProduct({ dataDir, root });
+    const sent = await product.api('/api/v1/notifications/send', { body: sms });
+    expect(sent.status).toBe(202);
+    await delivered(product.api, sent.body.notification_id);
+    expect((await product.stop()).code).toBe(0);
+  }, 60_000);
+
+  it('refuses to start a second time on the same data, names the first, and does not disturb it', async () => {
+    const first = await spawnProduct({ dataDir });
+    await expect(spawnProduct({ dataDir })).rejects.toThrow(new RegExp(`already running \\(pid ${first.pid}\\)`));
+    expect((await fetch(`${first.url}/health/ready`)).status).toBe(200);
+    await first.stop();
+  }, 60_000);
+
+  it('says that its port is taken and what to do, and leaves no database running', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await until(() => squatter.listening);
+    const { port } = squatter.address() as AddressInfo;
+    const taken = spawnProduct({ dataDir, env: { PORT: String(port) } });
+    await expect(taken).rejects.toThrow(new RegExp(`Port ${port} .*taken.*PORT=${port + 1} npm start`));
+    await expect(taken).rejects.not.toThrow(/ {4}at /);
+    expect(await findEmbedded(dataDir)).toBeUndefined();
+    squatter.close();
+  }, 60_000);
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it with code 0, its database too', async (signal) => {
+    const product = await spawnProduct({ dataDir });
+    const database = await findEmbedded(dataDir);
+    expect(database?.pid).toBeGreaterThan(0);
+    expect(await product.stop(signal)).toEqual({ code: 0, signal: null });
+    await gone(database?.pid as number);
+  }, 60_000);
+
+  it('after a kill of the process alone it starts again on the same data', async () => {
+    const product = await spawnProduct({ dataDir });
+    await product.stop('SIGKILL');
+    const again = await spawnProduct({ dataDir });
+    expect((await fetch(`${again.url}/health/ready`)).status).toBe(200);
+    await again.stop();
+  }, 60_000);
+
+  it('names every wrong setting at once', async () => {
+    const wrong = spawnProduct({ dataDir, env: { PORT: 'many', ROLE: 'boss', TRUSTED_PROXIES: '-1' } });
+    await expect(wrong).rejects.toThrow(/PORT must be.*\n.*ROLE must be.*\n.*TRUSTED_PROXIES must be/);
+  });
+});
+
+it('as two processes on an outside database, one accepts while the other is away, and the other delivers', async () => {
+  const database = await createTestDatabase();
+  const env = { ADMIN_KEY };
+  const door = await spawnProduct({ databaseUrl: database.url, env: { ...env, ROLE: 'api' } });
+  const admin = apiAt(door.url, ADMIN_KEY);
+  const { test_key: key } = (await admin('/api/admin/tenants', { body: { name: 'Split' } })).body;
+  const api = apiAt(door.url, key);
+  const { notification_id: id } = (await api('/api/v1/notifications/send', { body: sms })).body;
+  expect((await api(`/api/v1/notifications/${id}`)).body.status).toBe('queued');
+  const worker = await spawnProduct({ databaseUrl: database.url, env: { ...env, ROLE: 'worker' } });
+  await delivered(api, id);
+  // Rung over the queue, not found by the sweep: an idle pair is prompt.
+  const second = (await api('/api/v1/notifications/send', { body: sms })).body;
+  await delivered(api, second.notification_id);
+  expect(await Promise.all([worker.stop('SIGTERM'), door.stop('SIGTERM')])).toEqual([
+    { code: 0, signal: null },
+    { code: 0, signal: null },
+  ]);
+  await database.close();
+}, 60_000);

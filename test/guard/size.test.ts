@@ -1,0 +1,40 @@
+/** Files stay short enough to be read in one go. */
+import { expect, test } from 'vitest';
+import { sources } from '../support/sources.ts';
+
+const MOST = 400;
+const ASKS_FOR_A_REASON = 300;
+
+/** Longer than 300 lines, and why. */
+const REASONS: Readonly<Record<string, string>> = {
+  'src/channel-kit/contract.ts': 'the whole contract of a channel, with its comments, is read in one place',
+  'src/features/notifications/schema.ts': 'the wire shapes of one surface, read side by side',
+  'src/lib/errors.ts': 'the catalogue of refusals, one entry after the other',
+  'src/lib/http.ts': 'how a request becomes an answer, from the socket to the refusal',
+};
+/** Tables of cases may be long: nobody reads them in one go. */
+const TABLES: Readonly<Record<string, string>> = {
+  'test/integration/connections.test.ts': 'the routes of connections, outcome by outcome',
+  'test/integration/templates.test.ts': 'the routes of templates, outcome by outcome',
+  'test/portal/fixtures.ts': 'a stand-in for each service the pages ask',
+  'test/unit/templates/engine.test.ts': 'what the engine accepts and refuses, case by case',
+};
+
+const files = [...sources(/^(src|channels|migrations|test)\/.*\.(ts|js|css)$/)].map(([path, text]) => ({
+  path,
+  lines: text.split('\n').length - 1,
+}));
+
+test(`no file is longer than ${MOST} lines`, () => {
+  expect(files.filter(({ path, lines }) => lines > MOST && !TABLES[path])).toEqual([]);
+});
+
+test(`a file of the product longer than ${ASKS_FOR_A_REASON} lines says why`, () => {
+  const long = files.filter(({ path, lines }) => lines > ASKS_FOR_A_REASON && !path.startsWith('test/'));
+  expect(long.filter(({ path }) => !REASONS[path])).toEqual([]);
+});
+
+test('no reason outlives its file', () => {
+  const long = new Set(files.filter(({ lines }) => lines > ASKS_FOR_A_REASON).map(({ path }) => path));
+  expect([...Object.keys(REASONS), ...Object.keys(TABLES)].filter((path) => !long.has(path))).toEqual([]);
+});

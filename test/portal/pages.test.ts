@@ -1,0 +1,502 @@
+/** The portal as bytes: every page renders, says who may see it, escapes, and changes nothing without its own form. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../src/lib/config.ts';
+import { HOSTILE, type Served, servePortal } from './fixtures.ts';
+
+let full: Served;
+let empty: Served;
+let hostile: Served;
+beforeAll(async () => {
+  [full, empty, hostile] = await Promise.all([
+    servePortal(),
+    servePortal({ empty: true }),
+    servePortal({ hostile: true }),
+  ]);
+});
+afterAll(async () => {
+  await Promise.all([full.close(), empty.close(), hostile.close()]);
+});
+
+type Who = 'test' | 'live' | 'guest';
+const cookieOf = (who: Who): Record<string, string> =>
+  who === 'guest' ? {} : { cookie: `carillon_session=${who}-session` };
+const get = (served: Served, path: string, who: Who = 'test') =>
+  fetch(served.url + path, { headers: cookieOf(who), redirect: 'manual' });
+
+/** Sends a form as the page's own browser would. */
+async function post(
+  served: Served,
+  path: string,
+  fields: Record<string, string> | [string, string][],
+  { who = 'test', headers = {}, token }: { who?: Who; headers?: Record<string, string>; token?: string } = {},
+): Promise<Response> {
+  const holder = who === 'guest' ? 'a-guest' : `${who}-session`;
+  const body = new URLSearchParams(fields);
+  body.set('csrf', token ?? served.fixtures.csrfToken(holder));
+  return fetch(served.url + path, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: {
+      origin: served.url,
+      'sec-fetch-site': 'same-origin',
+      ...(who === 'guest' ? { cookie: 'carillon_guest=a-guest' } : cookieOf(who)),
+      ...headers,
+    },
+    body,
+  });
+}
+
+const paths = (served: Served): readonly [path: string, who: Who][] => {
+  const { notifications, messages, connections } = served.fixtures;
+  return [
+    ['/portal', 'test'],
+    ['/portal', 'live'],
+    ['/portal/activity', 'test'],
+    ['/portal/activity?recipient=nobody@example.com&status=failed', 'test'],
+    ...notifications.map(({ notification_id }): [string, Who] => [`/portal/messages/${notification_id}`, 'test']),
+    ['/portal/outbox', 'test'],
+    ['/portal/outbox', 'live'],
+    ...messages.flatMap(({ part }): [string, Who][] =>
+      ['html', 'text', 'headers', 'source'].map((view) => [`/portal/outbox/${part.message_id}?view=${view}`, 'test']),
+    ),
+    ['/portal/templates', 'test'],
+    ['/portal/templates/new', 'test'],
+    ...(served.fixtures.empty
+      ? []
+      : ([
+          ['/portal/templates/order_shipped', 'test'],
+          ['/portal/templates/order_shipped?version=3&part=sms/en', 'test'],
+          ['/portal/templates/order_shipped/edit', 'test'],
+          ['/portal/templates/order_shipped/compare?from=1&to=3', 'test'],
+        ] satisfies [string, Who][])),
+    ['/portal/channels', 'test'],
+    ['/portal/channels', 'live'],
+    ...['whatsapp', 'email', 'sms', 'slack', 'voice'].map((channel): [string, Who] => [
+      `/portal/connections/new?channel=${channel}`,
+      'live',
+    ]),
+    ...connections.map(({ id }): [string, Who] => [`/portal/connections/${id}`, 'live']),
+    ['/portal/keys', 'test'],
+    ['/portal/how-to-use', 'test'],
+    ['/portal/how-to-use', 'guest'],
+    ['/portal/docs', 'guest'],
+    ['/docs', 'guest'],
+    ['/docs/errors', 'guest'],
+    ['/portal/signup', 'guest'],
+    ['/portal/login', 'guest'],
+    ['/portal/enter?token=good-link', 'guest'],
+    ['/portal/enter', 'guest'],
+  ];
+};
+
+describe('every page', { timeout: 60_000 }, () => {
+  test('renders whole, with a title, one main heading, labelled controls, and no script or style of its own', async () => {
+    const faults: string[] = [];
+    for (const served of [full, empty, hostile])
+      for (const [path, who] of paths(served)) {
+        const answer = await get(served, path, who);
+        const text = await answer.text();
+        const fault = (what: string) => faults.push(`${path}: ${what}`);
+        if (answer.status !== 200) fault(`status ${answer.status}`);
+        if (!/^<!doctype html>\n<html lang="en">/.test(text)) fault('no document');
+        if (!/<title>[^<]+ · Carillon<\/title>/.test(text)) fault('no title');
+        if (text.match(/<h1/g)?.length !== 1) fault(`${text.match(/<h1/g)?.length ?? 0} main headings`);
+        if (/<style|<script(?![^>]*src="\/portal\/assets\/)|\son\w+="|\sstyle="|javascript:/.test(text))
+          fault('script or style of its own');
+        if (/\[object |undefined|NaN|\{\{(?!\w|#if|\/if|7\*7)/.test(text))
+          fault(`a hole: ${/.{30}(\[object |undefined|NaN).{10}/.exec(text)?.[0]}`);
+        for (const [form] of text.matchAll(/<form[^>]*method="post"[\s\S]*?<\/form>/g))
+          if (!/name="csrf" value="[\w-]{20,}"/.test(form)) fault('a form without its token');
+        const ids = [...text.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+        const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+        if (twice) fault(`the id ${twice} twice`);
+        for (const [control] of text.matchAll(/<(?:input|select|textarea)\b[^>]*>/g)) {
+          if (/type="(?:hidden|radio|checkbox)"/.test(control)) continue;
+          const id = /\sid="([^"]+)"/.exec(control)?.[1];
+          if (!id || !text.includes(`for="${id}"`)) fault(`no label for ${control}`);
+        }
+      }
+    expect(faults).toEqual([]);
+  });
+
+  test('keeps what strangers wrote as text', async () => {
+    for (const [path, who] of paths(hostile)) {
+      const text = await (await get(hostile, path, who)).text();
+      expect({ path, raw: text.includes(HOSTILE) || /<img src=x|<script>alert/.test(text) }).toEqual({
+        path,
+        raw: false,
+      });
+    }
+    const text = await (await get(hostile, '/portal/keys')).text();
+    expect(text).toContain('&lt;script&gt;alert');
+  });
+
+  test('shows nothing to a guest but the door, and remembers where they wanted to go', async () => {
+    for (const [path, who] of paths(full).filter(([, known]) => known !== 'guest')) {
+      if (path === '/portal/how-to-use') continue;
+      const answer = await get(full, path, 'guest');
+      expect({ path, status: answer.status, who }).toEqual({ path, status: 303, who });
+      expect(answer.headers.get('location')).toMatch(/^\/portal\/login/);
+    }
+    const answer = await get(full, '/portal/keys?cursor=x', 'guest');
+    expect(answer.headers.get('location')).toBe('/portal/login?next=%2Fportal%2Fkeys%3Fcursor%3Dx');
+  });
+
+  test('is not kept by caches, not framed, not sniffed, and may load only what is ours', async () => {
+    const { headers } = await get(full, '/portal/keys');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('same-origin');
+  });
+
+  test('that is not there says so in the frame of the portal, without telling whose it is', async () => {
+    const answer = await get(full, '/portal/messages/ntf_01KKP00000E00800000000009Z');
+    expect(answer.status).toBe(404);
+    expect(await answer.text()).toContain('There is nothing here');
+  });
+});
+
+describe('files', () => {
+  test('carry a hash in their name and may be kept for a year', async () => {
+    const text = await (await get(full, '/portal/login', 'guest')).text();
+    const [css] = /\/portal\/assets\/portal\.[0-9a-f]{12}\.css/.exec(text) ?? [];
+    const answer = await get(full, css ?? '', 'guest');
+    expect(answer.headers.get('cache-control')).toContain('immutable');
+    expect(answer.headers.get('content-type')).toContain('text/css');
+    expect((await get(full, '/portal/assets/portal.css', 'guest')).status).toBe(404);
+    expect((await get(full, '/portal/assets/..%2f..%2fpackage.json', 'guest')).status).toBe(404);
+  });
+
+  test('for robots name the public pages and no other', async () => {
+    expect(await (await get(full, '/robots.txt', 'guest')).text()).toContain('Disallow: /portal\n');
+    expect(await (await get(full, '/sitemap.xml', 'guest')).text()).toContain(
+      `<loc>${full.url}/portal/how-to-use</loc>`,
+    );
+  });
+
+  test('no template of the portal is unused', () => {
+    const folder = join(projectRoot, 'templates', 'portal');
+    const texts = ['pages', 'partials', 'layouts'].flatMap((kind) =>
+      readdirSync(join(folder, kind)).map((name) => readFileSync(join(folder, kind, name), 'utf8')),
+    );
+    const source = readdirSync(join(projectRoot, 'src/features/portal'))
+      .map((name) => readFileSync(join(projectRoot, 'src/features/portal', name), 'utf8'))
+      .join('\n');
+    const used = (kind: string, name: string) =>
+      kind === 'partials' ? texts.some((text) => text.includes(`{{> ${name}`)) : source.includes(`'${name}'`);
+    const unused = ['pages', 'partials', 'layouts'].flatMap((kind) =>
+      readdirSync(join(folder, kind))
+        .map((file) => file.replace('.hbs', ''))
+        .filter((name) => !used(kind, name)),
+    );
+    expect(unused).toEqual([]);
+  });
+});
+
+describe('a change', () => {
+  const change = { name: 'x', scopes: 'read', mode: 'test' };
+  test.each([
+    ['another origin', { origin: 'https://elsewhere.example' }, undefined],
+    ['a form on another site', { 'sec-fetch-site': 'cross-site' }, undefined],
+    ['an origin that hides itself', { origin: 'null' }, undefined],
+    ['a token of another session', {}, 'somebody-else'],
+    ['no token', {}, ''],
+  ])('is refused with %s', async (_, headers, holder) => {
+    const before = full.calls.made.length;
+    const token = holder === undefined ? undefined : holder && full.fixtures.csrfToken(holder);
+    const answer = await post(full, '/portal/keys', change, {
+      headers: headers as Record<string, string>,
+      ...(token === undefined ? {} : { token }),
+    });
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain('too old');
+    expect(full.calls.made.length).toBe(before);
+  });
+
+  test('is refused when the browser names no origin at all', async () => {
+    const body = new URLSearchParams({ ...change, csrf: full.fixtures.csrfToken('test-session') });
+    const answer = await fetch(`${full.url}/portal/keys`, { method: 'POST', headers: cookieOf('test'), body });
+    expect(answer.status).toBe(403);
+  });
+
+  test('is refused before the session is looked at when a guest asks for it', async () => {
+    const answer = await post(full, '/portal/keys', change, { who: 'guest' });
+    expect(answer.status).toBe(303);
+    expect(answer.headers.get('location')).toBe('/portal/login');
+  });
+});
+
+describe('accounts', () => {
+  const form = { organization: 'Northwind', name: 'Ada', email: 'ada@example.com', password: 'correct horse battery' };
+
+  test('sign up: faults stand beside their fields, and what was typed stays, but for the password', async () => {
+    const answer = await post(full, '/portal/signup', { ...form, email: 'ada', password: 'short' }, { who: 'guest' });
+    const text = await answer.text();
+    expect(answer.status).toBe(422);
+    expect(text).toContain('id="e-password"');
+    expect(text).toContain('id="e-email"');
+    expect(text).toContain('value="Northwind"');
+    expect(text).not.toContain('value="short"');
+  });
+
+  test('sign up: the key is shown once, and never again', async () => {
+    const answer = await post(full, '/portal/signup', form, { who: 'guest' });
+    expect(answer.headers.get('location')).toBe('/portal/welcome');
+    const cookies = answer.headers.getSetCookie();
+    expect(cookies[0]).toMatch(/^carillon_session=test-session; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
+    const jar = cookies.map((one) => one.split(';')[0]).join('; ');
+    expect(jar).not.toContain('ak_test_');
+    const welcome = await fetch(`${full.url}/portal/welcome`, { headers: { cookie: jar } });
+    const text = await welcome.text();
+    expect(text).toContain('ak_test_4fK9xQ2bSECRETw7Zp');
+    expect(text).toContain('curl -s');
+    expect(welcome.headers.getSetCookie()[0]).toMatch(/^carillon_once=; .*Max-Age=0/);
+    const again = await get(full, '/portal/welcome');
+    expect(again.headers.get('location')).toBe('/portal');
+    // Another session cannot open it.
+    const stolen = await fetch(`${full.url}/portal/welcome`, {
+      redirect: 'manual',
+      headers: { cookie: jar.replace('test-session', 'live-session') },
+    });
+    expect(stolen.headers.get('location')).toBe('/portal');
+  });
+
+  test('under https the cookies are __Host- and Secure', async () => {
+    const served = await servePortal({ publicUrl: 'https://notify.example.com' });
+    const body = new URLSearchParams({ ...form, csrf: served.fixtures.csrfToken('a-guest') });
+    const answer = await fetch(`${served.url}/portal/signup`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { origin: 'https://notify.example.com', cookie: '__Host-carillon_guest=a-guest' },
+      body,
+    });
+    for (const cookie of answer.headers.getSetCookie())
+      expect(cookie).toMatch(/^__Host-.*; Path=\/; HttpOnly; .*; Secure$/);
+    expect(answer.headers.getSetCookie()).toHaveLength(2);
+    await served.close();
+  });
+
+  test('a closed house says so and makes no account', async () => {
+    const served = await servePortal({ signUp: 'closed' });
+    expect(await (await get(served, '/portal/signup', 'guest')).text()).toContain('Sign-up is closed');
+    await post(served, '/portal/signup', form, { who: 'guest' });
+    expect(served.calls.made).toEqual([]);
+    await served.close();
+  });
+
+  test('sign in: a wrong password keeps the address; a right one leads where one wanted to go, within this portal', async () => {
+    const wrong = await post(full, '/portal/login', { email: 'ada@example.com', password: 'no' }, { who: 'guest' });
+    expect(wrong.status).toBe(401);
+    expect(await wrong.text()).toContain('value="ada@example.com"');
+    const go = async (next: string) =>
+      (await post(full, '/portal/login', { ...form, next }, { who: 'guest' })).headers.get('location');
+    expect(await go('/portal/keys?cursor=x')).toBe('/portal/keys?cursor=x');
+    for (const next of [
+      'https://elsewhere.example',
+      '//elsewhere.example',
+      '/portal//x',
+      '/portal/\\x',
+      '/api/v1',
+      'javascript:alert(1)',
+    ])
+      expect(await go(next)).toBe('/portal');
+  });
+
+  test('a sign-in link is not spent by looking at it', async () => {
+    const before = full.calls.made.length;
+    expect((await get(full, '/portal/enter?token=good-link', 'guest')).status).toBe(200);
+    expect(full.calls.made.length).toBe(before);
+    const used = await post(full, '/portal/enter', { token: 'old-link' }, { who: 'guest' });
+    expect(used.headers.get('location')).toBe('/portal/login?note=link_used');
+    const good = await post(full, '/portal/enter', { token: 'good-link' }, { who: 'guest' });
+    expect(good.headers.getSetCookie()[0]).toContain('carillon_session=test-session');
+  });
+
+  test('a note is one of ours, whatever the address says', async () => {
+    const text = await (await get(full, '/portal/keys?note=You+have+won')).text();
+    expect(text).not.toContain('You have won');
+    expect(await (await get(full, '/portal/keys?note=key_revoked')).text()).toContain('The key is revoked');
+    expect((await get(full, '/portal/keys?note=constructor')).status).toBe(200);
+  });
+});
+
+describe('pages that change things', () => {
+  const last = (served: Served) => served.calls.made.filter(({ verb }) => !verb.startsWith('audit ')).at(-1);
+
+  test('are written down, each under the name the API gives it', () => {
+    const silent = full.portal.routes
+      .filter(({ method, auth, audit }) => method === 'POST' && auth === 'session' && !audit)
+      .map(({ path }) => path);
+    // Signing out and switching the mode change nothing of the tenant's; drawing the editor again saves nothing.
+    expect(silent.sort()).toEqual([
+      '/portal/logout',
+      '/portal/mode',
+      '/portal/templates/:template_id/edit',
+      '/portal/templates/letter',
+      '/portal/templates/new',
+    ]);
+  });
+
+  test('a key: scopes are asked for, the mode is the one chosen, and the secret travels sealed', async () => {
+    const none = await post(full, '/portal/keys', { name: 'Shop', mode: 'live' });
+    expect(none.status).toBe(422);
+    expect(await none.text()).toContain('Tick at least one');
+    const made = await post(full, '/portal/keys', [
+      ['name', 'Shop'],
+      ['mode', 'live'],
+      ['scopes', 'send'],
+      ['scopes', 'read'],
+      ['scopes', 'root'],
+    ]);
+    expect(made.headers.get('location')).toMatch(/^\/portal\/keys\/key_\w+\/shown$/);
+    expect(made.headers.getSetCookie().join()).not.toContain('SECRET');
+    expect(last(full)).toMatchObject({
+      verb: 'keys.create',
+      args: [{ mode: 'live' }, { name: 'Shop', scopes: ['send', 'read'] }],
+    });
+    const key = full.fixtures.keys[0]?.id ?? '';
+    await post(full, `/portal/keys/${key}/rotate`, { grace: '3600' });
+    expect(last(full)).toEqual({ verb: 'keys.rotate', args: [key, { grace_seconds: 3600 }] });
+    await post(full, `/portal/keys/${key}/revoke`, {});
+    expect(last(full)).toEqual({ verb: 'keys.revoke', args: [key] });
+  });
+
+  test('a connection: values get their types, faults their fields, and a secret is never put back into the page', async () => {
+    const bad = await post(
+      full,
+      '/portal/connections',
+      { adapter: 'smtp', c_port: '25', c_password: 'hush-hush' },
+      { who: 'live' },
+    );
+    const text = await bad.text();
+    expect(bad.status).toBe(422);
+    expect(text).toContain('id="e-c_host"');
+    expect(text).toContain('value="25"');
+    expect(text).not.toContain('hush-hush');
+    await post(
+      full,
+      '/portal/connections',
+      {
+        adapter: 'smtp',
+        name: 'Mail',
+        c_host: 'smtp.example.com',
+        c_port: '25',
+        c_from_address: 'a@b.example',
+      },
+      { who: 'live' },
+    );
+    expect(last(full)).toMatchObject({
+      verb: 'connections.create',
+      args: [{ channel: 'email', adapter: 'smtp', name: 'Mail', credentials: { host: 'smtp.example.com', port: 25 } }],
+    });
+    const id = full.fixtures.connections[0]?.id ?? '';
+    await post(
+      full,
+      `/portal/connections/${id}`,
+      { name: 'Mail', c_host: 'smtp2.example.com', c_password: '', c_from_name: '' },
+      { who: 'live' },
+    );
+    const { credentials } = (last(full)?.args as [string, { credentials: Record<string, unknown> }])[1];
+    expect(credentials).toMatchObject({ host: 'smtp2.example.com', from_name: null });
+    expect(credentials).not.toHaveProperty('password');
+    const page = await (await get(full, `/portal/connections/${id}`, 'live')).text();
+    expect(page).toContain('ends in x9Qa');
+  });
+
+  test('a failed test of a connection shows the reason', async () => {
+    const id = full.fixtures.connections[2]?.id ?? '';
+    const answer = await post(full, `/portal/connections/${id}/test`, {}, { who: 'live' });
+    expect(await answer.text()).toContain('The provider refused the credentials. Renew them');
+  });
+
+  test('a template: only the buttons that say so save', async () => {
+    const draft = {
+      channel: 'sms',
+      language: 'en',
+      x_body: 'Hi {{name}}',
+      draft: '{"sms":{"en":{"body":"old"}},"email":{"en":{"subject":"S","body":"B"}}}',
+      data: '{"name":"Ada"}',
+      name: 'N',
+      category: 'otp',
+    };
+    const before = full.calls.made.length;
+    const looked = await post(full, '/portal/templates/order_shipped/edit', draft);
+    expect(looked.status).toBe(200);
+    expect(await looked.text()).toContain('Hi Ada');
+    expect(full.calls.made.length).toBe(before);
+    const saved = await post(full, '/portal/templates/order_shipped', { ...draft, save: 'draft' });
+    expect(saved.status).toBe(303);
+    expect(last(full)).toMatchObject({
+      verb: 'templates.update',
+      args: [
+        'order_shipped',
+        {
+          draft: true,
+          category: 'otp',
+          content: { sms: { en: { body: 'Hi {{name}}' } }, email: { en: { subject: 'S' } } },
+        },
+      ],
+    });
+    const refused = await post(full, '/portal/templates', { ...draft, template_id: 'Not A Slug', save: 'active' });
+    expect(await refused.text()).toContain('id="e-template_id"');
+    const json = await post(full, '/portal/templates', {
+      ...draft,
+      channel: 'whatsapp',
+      x_template: '{',
+      save: 'active',
+    });
+    expect(await json.text()).toContain('This is not JSON yet');
+  });
+
+  test('a message: cancel and send again are asked of the door, and written down', async () => {
+    const id = full.fixtures.notifications[1]?.notification_id ?? '';
+    const again = await post(full, `/portal/messages/${id}/retry`, {});
+    expect(again.headers.get('location')).toBe(
+      `/portal/messages/${full.fixtures.notifications[0]?.notification_id}?note=retried`,
+    );
+    expect(full.calls.made.map(({ verb }) => verb)).toContain('audit notification.retried');
+    await post(full, `/portal/messages/${id}/cancel`, {});
+    expect(full.calls.made.map(({ verb }) => verb)).toContain('cancel');
+  });
+
+  test('the outbox: only answers on the list are played', async () => {
+    const id = full.fixtures.messages[0]?.part.message_id ?? '';
+    expect((await post(full, `/portal/outbox/${id}/play`, { what: 'explode' })).status).toBe(422);
+    await post(full, `/portal/outbox/${id}/play`, { what: 'bounced' });
+    expect(full.calls.made.filter(({ verb }) => verb === 'react').at(-1)?.args).toEqual([id, 'bounced']);
+  });
+
+  test('the letter of an e-mail stands alone in a sandbox without scripts and network', async () => {
+    const id = full.fixtures.messages.find(({ part }) => part.channel === 'email')?.part.message_id;
+    const { headers } = await get(full, `/portal/outbox/${id}/letter`);
+    const policy = headers.get('content-security-policy') ?? '';
+    expect(policy).toMatch(/^sandbox; default-src 'none'/);
+    expect(policy).toContain("frame-ancestors 'self'");
+    expect(policy).not.toContain('script-src');
+    expect((await get(full, `/portal/outbox/${id}/letter`, 'guest')).status).toBe(303);
+  });
+
+  test('filters of the activity reach the door as days in UTC, and stay in the links', async () => {
+    await get(
+      full,
+      '/portal/activity?recipient=ada@example.com&from=2026-03-01&to=2026-03-02&status=failed&channel=&template_id=',
+    );
+    expect(full.calls.made.filter(({ verb }) => verb === 'list').at(-1)?.args).toEqual([
+      {
+        recipient: 'ada@example.com',
+        status: 'failed',
+        from: '2026-03-01T00:00:00.000Z',
+        to: '2026-03-02T23:59:59.999Z',
+        limit: 50,
+      },
+    ]);
+    const text = await (await get(full, '/portal/activity?recipient=a%26b&from=nonsense')).text();
+    expect(text.replaceAll('&#x3D;', '=')).toContain(
+      'href="/portal/activity?recipient=a%26b&amp;status=failed&amp;from=nonsense"',
+    );
+  });
+});
