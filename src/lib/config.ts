@@ -96,7 +96,7 @@ export const SETTINGS: readonly Setting[] = [
     key: 'SYSTEM_SMTP_URL',
     default: 'none',
     meaning:
-      'Mail server for messages of the installation itself: address confirmation, new passwords, invitations. The sender is the user name when that is an address, else ?from=. smtps:// for TLS from the start; smtp:// insists on STARTTLS when there is a password, unless the server is this machine or ?tls=none says so. Without it addresses are not verified, and the operator hands out links.',
+      'Mail server for messages of the installation itself: confirming addresses, new passwords, invitations. The sender is the user name when that is an address, else ?from=. smtps:// is TLS from the start; smtp:// with a password insists on STARTTLS unless ?tls=none. Without it addresses are not verified.',
     example: 'smtp://user:secret@mail.example.com:587?from=bells@example.com',
   },
   {
