@@ -1,8 +1,11 @@
 /** SIGNUP and SYSTEM_SMTP_URL in their other settings: by invitation, without mail, closed. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ADMIN_KEY, type Product, startProduct, until } from '../support/product.ts';
 import { type SmtpFake, startSmtp } from '../support/providers/smtp.ts';
 import { createVisitor, type Visitor } from '../support/visitor.ts';
+
+// Each stretched password costs a third of a second of a whole core, on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 60_000 });
 
 const PASSWORD = 'seven brass bells ring';
 const ANOTHER = 'nine copper kettles sing';
