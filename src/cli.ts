@@ -145,27 +145,29 @@ async function startCommand(): Promise<void> {
   const began = performance.now();
   const config = readConfig();
   nodeNotice();
-  const running = await start({ config, say: out });
-  out(await banner(running, (performance.now() - began) / 1_000));
-  await new Promise<void>((resolve) => {
-    let stopping = false;
-    const end = (reason: string) => {
-      if (stopping) process.exit(130);
-      stopping = true;
-      out(`${reason} Finishing what is under way; once more to leave at once.`);
-      // Whatever hangs, the process ends.
-      setTimeout(() => process.exit(1), 30_000).unref();
-      void running.stop().then(resolve);
+  // Heard from the beginning: whoever stops a start that is under way must not leave a database behind.
+  let leaving = false;
+  const asked = new Promise<void>((resolve) => {
+    const leave = (word: string) => {
+      if (leaving) process.exit(130);
+      leaving = true;
+      out(`${word}Finishing what is under way; once more to leave at once.`);
+      resolve();
     };
-    process.on('SIGINT', () => end(''));
-    process.on('SIGTERM', () => end('Asked to stop.'));
-    if (startedByNpm()) onceAbandoned(() => end('npm has gone.'));
-    void running.died.then((reason) => {
-      problem(new Error(`The embedded database ended: ${reason}. Start again; nothing that was acknowledged is lost.`));
-      process.exitCode = 1;
-      end('');
-    });
+    process.on('SIGINT', () => leave(''));
+    process.on('SIGTERM', () => leave('Asked to stop. '));
+    if (startedByNpm()) onceAbandoned(() => leave('npm has gone. '));
   });
+  const running = await start({ config, say: out });
+  if (!leaving) out(await banner(running, (performance.now() - began) / 1_000));
+  const died = running.died.then((reason) => {
+    problem(new Error(`The embedded database ended: ${reason}. Start again; nothing that was acknowledged is lost.`));
+    process.exitCode = 1;
+  });
+  await Promise.race([asked, died]);
+  // Whatever hangs, the process ends.
+  setTimeout(() => process.exit(1), 30_000).unref();
+  await running.stop();
   process.exit(process.exitCode ?? 0);
 }
 

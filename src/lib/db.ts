@@ -64,8 +64,10 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
         .catch((error: unknown) => log.error({ err: error }, 'the reader cannot take its role; run carillon doctor')),
   );
   // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
+  // One that breaks while we leave is nobody's trouble.
+  let leaving = false;
   for (const pool of [writer, reader])
-    pool.on('error', (error) => log.warn({ err: error }, 'lost an idle database connection'));
+    pool.on('error', (error) => leaving || log.warn({ err: error }, 'lost an idle database connection'));
 
   const on = (client: pg.Pool | pg.PoolClient): Sql => ({
     async query(text, values) {
@@ -111,6 +113,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
         return work(trx);
       }),
     async close() {
+      leaving = true;
       await Promise.all([writer.end(), reader.end()]);
     },
   };

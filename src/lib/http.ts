@@ -314,7 +314,9 @@ function methodsByPath(routes: readonly Route[]): (path: string) => string | und
   }
   return (path) => {
     const methods = new Set<string>();
-    for (const known of patterns.values())
+    // `/send` is not an id of the route beside it.
+    const literal = patterns.get(path);
+    for (const known of literal ? [literal] : patterns.values())
       if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
     return methods.size > 0 ? [...methods].join(', ') : undefined;
   };

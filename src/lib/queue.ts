@@ -2,6 +2,7 @@
  * BullMQ as a doorbell and an alarm clock, on PostgreSQL or on Redis. Jobs are empty: what is due stands in tables, so a
  * queue that loses everything loses nothing but a second. Nobody waits on it longer than a moment.
  */
+import { createHash } from 'node:crypto';
 import { createPostgresBackend, Queue, runMigrations, Worker, withBackend } from 'bullmq';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -39,6 +40,27 @@ export interface QueueOptions {
 const NAME = 'carillon';
 const RING = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 
+/**
+ * What tells the queues of two installations apart on one Redis: a name made of the database they ring for. Without it one
+ * would take the other's rings.
+ */
+export async function queuePrefix(databaseUrl: string): Promise<string> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'carillon-queue-setup' });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ database: string; started: string }>(
+      `select current_database() as database, oid::text || coalesce(
+         case when has_function_privilege('pg_control_system()', 'execute')
+           then (select system_identifier::text from pg_control_system()) end, '') as started
+       from pg_database where datname = current_database()`,
+    );
+    const { database = '', started = '' } = rows[0] ?? {};
+    return `carillon-${createHash('sha256').update(`${database} ${started}`).digest('hex').slice(0, 12)}`;
+  } finally {
+    await client.end();
+  }
+}
+
 /** Prepares the queue's own tables when it lives in PostgreSQL. */
 export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions): Promise<Queues> {
   const quiet = (error: unknown) => log.debug({ err: error }, 'queue');
@@ -61,12 +83,13 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
     Queue: new (name: string, options: object) => Queue;
     Worker: typeof Worker;
   };
+  const prefix = redis ? { prefix: await queuePrefix(databaseUrl) } : {};
   const store: object = redis ?? { connectionString: databaseUrl, max: 2, idleTimeoutMillis: 30_000 };
 
   return {
     kind: redis ? 'redis' : 'postgres',
     doorbell() {
-      const queue = new bull.Queue(NAME, { connection: store });
+      const queue = new bull.Queue(NAME, { ...prefix, connection: store });
       queue.on('error', quiet);
       const ringing = new Set<string>();
       const again = new Set<string>();
@@ -84,7 +107,7 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
       return { ring, close: () => queue.close() };
     },
     async listen(handlers, alarms) {
-      const scheduler = new bull.Queue(NAME, { connection: store });
+      const scheduler = new bull.Queue(NAME, { ...prefix, connection: store });
       scheduler.on('error', quiet);
       await Promise.all(
         Object.entries(alarms).map(([name, every]) =>
@@ -95,6 +118,7 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
       const own = redis?.duplicate({ enableOfflineQueue: true, lazyConnect: false });
       own?.on('error', quiet);
       const worker = new bull.Worker(NAME, async (job) => void (await handlers[job.name]?.()), {
+        ...prefix,
         connection: (own ?? store) as never,
         concurrency: 4,
         lockDuration: 15_000,

@@ -1,4 +1,6 @@
 /** The product as the process that `npm start` runs: it starts where it can, says clearly why it cannot, and leaves nothing behind. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -67,6 +69,20 @@ describe('one process, with its own database', () => {
     expect(database?.pid).toBeGreaterThan(0);
     expect(await product.stop(signal)).toEqual({ code: 0, signal: null });
     await gone(database?.pid as number);
+  }, 60_000);
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s during the start ends it as well, its database too', async (signal) => {
+    const fresh = join(base, `started and stopped by ${signal}`);
+    const { PATH, HOME } = process.env;
+    const child = spawn(process.execPath, [join(projectRoot, 'src/launch.js')], {
+      cwd: tmpdir(),
+      env: { PATH, HOME, PORT: '0', DATA_DIR: fresh },
+    });
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(await findEmbedded(fresh)).toBeUndefined();
+    removeData(fresh);
   }, 60_000);
 
   it('after a kill of the process alone it starts again on the same data', async () => {

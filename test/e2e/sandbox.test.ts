@@ -122,16 +122,11 @@ it('the outbox holds the message as the person would have received it', async ()
     (one) => one.channels.every(({ status }: Json) => status === 'delivered'),
     scene.testKey,
   );
-  const principal = {
-    tenantId: scene.product.tenantId,
-    mode: 'sandbox',
-    scopes: ['read'],
-    actor: { kind: 'key', id: 'key' },
-  } as const;
-  const { data } = await scene.product.deps.sandbox.list(principal, { limit: 100 });
-  const seen = Object.fromEntries(
-    data.filter((item) => item.notification_id === id).map((item) => [item.channel, item as Json]),
-  );
+  const outbox = (key: string): Promise<Json> =>
+    scene.must(200, scene.call('GET', '/api/v1/sandbox/outbox?limit=100', { key }));
+  const { data } = await outbox(scene.testKey);
+  const mine = data.filter((item: Json) => item.notification_id === id);
+  const seen = Object.fromEntries(mine.map((item: Json) => [item.channel, item]));
   expect(seen.email.content).toEqual({
     subject: 'Order A-1042',
     body: 'Hi Ada, order A-1042 has shipped.',
@@ -145,8 +140,24 @@ it('the outbox holds the message as the person would have received it', async ()
   expect(seen.sms.preview).toMatchObject({ kind: 'bubble', text: 'Order A-1042' });
   expect(seen.voice.preview).toMatchObject({ kind: 'speech', text: 'Order A-1042' });
   expect(seen.slack.preview).toMatchObject({ kind: 'blocks' });
-  const live = await scene.product.deps.sandbox.list({ ...principal, mode: 'live' }, { limit: 100 });
-  expect(live.data).toEqual([]);
+  for (const item of mine) {
+    const path = `/api/v1/sandbox/outbox/${item.message_id}`;
+    expect(await scene.must(200, scene.call('GET', path, { key: scene.testKey }))).toEqual(item);
+    expect((await scene.call('GET', path, { key: scene.liveKey })).status).toBe(404);
+  }
+  expect((await outbox(scene.liveKey)).data).toEqual([]);
+});
+
+it('a recipient can be played by hand, through the same signed door', async () => {
+  const { notification_id: id, channels: made } = await scene.send(
+    { recipient: { phone: newPhone() }, notification: { channels: ['whatsapp'], ...content('whatsapp') } },
+    scene.testKey,
+  );
+  await scene.status(id, 'delivered', scene.testKey);
+  const path = `/api/v1/sandbox/outbox/${made[0].message_id}/receipts`;
+  const played = await scene.call('POST', path, { key: scene.testKey, body: { receipt: 'read' } });
+  expect([played.status, played.text]).toEqual([202, '']);
+  await scene.when(id, 'is read', (one) => on(one, 'whatsapp').read_at !== undefined, scene.testKey);
 });
 
 describe('sandbox and live answer in one shape', () => {

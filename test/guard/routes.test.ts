@@ -7,6 +7,8 @@ import type { Route } from '../../src/lib/http.ts';
 import { openApiFaults } from '../support/openapi-rules.ts';
 import { allRoutes } from '../support/routes.ts';
 
+// biome-ignore lint/suspicious/noExplicitAny: a fault is planted by breaking the type
+type Loose = any;
 const routes = allRoutes();
 const api = routes.filter(({ surface = 'api' }) => surface === 'api');
 const name = ({ method, path }: Route): string => `${method} ${path}`;
@@ -89,7 +91,7 @@ describe('the OpenAPI document', () => {
   test.each([
     [
       'an operationId twice',
-      (d: any) => {
+      (d: Loose) => {
         d.paths['/x'] = {
           get: { operationId: 'a', responses: { 200: { description: '' } } },
           put: { operationId: 'a', responses: { 200: { description: '' } } },
@@ -98,19 +100,19 @@ describe('the OpenAPI document', () => {
     ],
     [
       'a reference that leads nowhere',
-      (d: any) => {
+      (d: Loose) => {
         d.components.schemas.X = { $ref: '#/components/schemas/Nobody' };
       },
     ],
     [
       'a schema that is none',
-      (d: any) => {
+      (d: Loose) => {
         d.components.schemas.X = { type: 'text' };
       },
     ],
     [
       'a parameter that is not in the path',
-      (d: any) => {
+      (d: Loose) => {
         d.paths['/x'] = {
           get: {
             operationId: 'a',
@@ -122,13 +124,13 @@ describe('the OpenAPI document', () => {
     ],
     [
       'an answer without a description',
-      (d: any) => {
+      (d: Loose) => {
         d.paths['/x'] = { get: { operationId: 'a', responses: { 200: {} } } };
       },
     ],
     [
       'a security scheme that is not declared',
-      (d: any) => {
+      (d: Loose) => {
         d.paths['/x'] = {
           get: { operationId: 'a', security: [{ magic: [] }], responses: { 200: { description: '' } } },
         };

@@ -42,6 +42,9 @@ export async function exchange(
     }
   })();
   await Promise.race([ended, complete(() => text)]);
+  // Who says that it ends the connection gets a moment to do it.
+  if (/\r\nconnection: close/i.test(text))
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 500))]);
   const answered = closed;
   clearTimeout(timer);
   socket.destroy();

@@ -19,7 +19,7 @@ import {
 } from './receipts-store.ts';
 import { applyWords, type RecordDeps } from './record.ts';
 import type { Word } from './status.ts';
-import { loadMessages, scheduleDue, withdrawDue } from './store.ts';
+import { lockMessages, scheduleDue, withdrawDue } from './store.ts';
 import type { Message } from './types.ts';
 
 export interface NewReceipt {
@@ -73,8 +73,9 @@ export function createReceipts(deps: ReceiptDeps): Receipts {
 
 async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredReceipt[]): Promise<void> {
   if (receipts.length === 0) return;
+  // Locked at once: a worker may be writing down the answer that these receipts follow.
   const before = new Map(
-    (await loadMessages(trx, [...new Set(receipts.map(({ messageId }) => messageId))])).map((message) => [
+    (await lockMessages(trx, [...new Set(receipts.map(({ messageId }) => messageId))])).map((message) => [
       message.id,
       message,
     ]),
