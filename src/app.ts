@@ -52,7 +52,7 @@ export function createApp(deps: Deps): Koa {
     trustedProxies: config.trustedProxies,
     hooks: {
       authenticate: {
-        key: ({ headers }) => tenants.authenticate(headers),
+        key: ({ headers, ip }) => tenants.authenticate(headers, ip),
         admin: ({ headers }) => tenants.authenticateAdmin(headers),
         session: portal.authenticate,
         open: async () => NOBODY,

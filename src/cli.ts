@@ -99,6 +99,40 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--json', 'one JSON object')
     .action(connectionCommand);
 
+  program
+    .command('invite')
+    .description('let somebody make an account: prints a link, and mails it where SYSTEM_SMTP_URL is set')
+    .requiredOption('--email <address>', 'who is invited; the account gets this address')
+    .option('--json', 'one JSON object')
+    .action(async ({ email, json }: { email: string; json?: boolean }) => {
+      await withDeps(async ({ tenants }) => {
+        const made = await tenants.invite(email);
+        if (json) outJson({ email: made.email, url: made.url, mailed: made.mailed, expires_at: made.expiresAt });
+        else
+          out(
+            `Invitation for ${made.email}${made.mailed ? ', handed to the mail server as well' : ''}:\n\n  ${made.url}\n\nIt works once, within 7 days.`,
+          );
+      });
+    });
+  program
+    .command('user')
+    .description('the people who sign in to the portal')
+    .command('link')
+    .description('print a one-time link that lets somebody set a new password')
+    .requiredOption('--email <address>', 'whose account')
+    .option('--sign-in', 'a link that signs in and leaves the password as it is')
+    .option('--json', 'one JSON object')
+    .action(async ({ email, signIn, json }: { email: string; signIn?: boolean; json?: boolean }) => {
+      await withDeps(async ({ tenants }) => {
+        const url = await tenants.linkFor(email, signIn ? 'sign_in' : 'reset');
+        if (json) outJson({ url });
+        else
+          out(
+            `${signIn ? 'Signs in' : 'Sets a new password'}; works once, within ${signIn ? 'the hour' : '30 minutes'}:\n\n  ${url}\n\nWhoever opens it gets into the account: hand it to nobody else.`,
+          );
+      });
+    });
+
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {

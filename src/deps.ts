@@ -25,6 +25,7 @@ import { createDb, type Db } from './lib/db.ts';
 import { createEgress } from './lib/egress.ts';
 import { createFetch } from './lib/fetch.ts';
 import type { Log } from './lib/log.ts';
+import { createMail, type Mail } from './lib/mail.ts';
 import { createQueues, type Doorbell, type Queues } from './lib/queue.ts';
 
 export interface Deps {
@@ -37,6 +38,8 @@ export interface Deps {
   readonly doorbell: Doorbell;
   readonly registry: Registry;
   readonly audit: Audit;
+  /** Absent while SYSTEM_SMTP_URL is. */
+  readonly mail: Mail | undefined;
   readonly idempotency: Idempotency;
   readonly tenants: Tenants;
   readonly connections: Connections;
@@ -82,7 +85,8 @@ export async function createDeps({
   const events = createEvents();
   const audit = createAudit({ db, clock });
   const idempotency = createIdempotency({ db });
-  const tenants = createTenants({ db, vault, clock, log, config, audit });
+  const mail = config.systemSmtpUrl ? createMail({ url: config.systemSmtpUrl, log }) : undefined;
+  const tenants = createTenants({ db, vault, clock, log, config, audit, mail, publicUrl });
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const templates = createTemplates({ db, registry, clock, log });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
@@ -123,6 +127,7 @@ export async function createDeps({
     doorbell,
     registry,
     audit,
+    mail,
     idempotency,
     tenants,
     connections,
@@ -134,7 +139,7 @@ export async function createDeps({
     async close() {
       await notifications.idle();
       await Promise.allSettled([tenants.close(), connections.closeAll(), doorbell.close()]);
-      await Promise.allSettled([fetch.close(), queues.close()]);
+      await Promise.allSettled([fetch.close(), queues.close(), mail?.close()]);
       await db.close();
     },
   };

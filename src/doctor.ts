@@ -103,6 +103,13 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
           return deps.queues.kind === 'redis' ? 'Redis answers' : 'on PostgreSQL';
         },
       );
+      const { mail } = deps;
+      if (mail)
+        await look(
+          'mail',
+          'Check SYSTEM_SMTP_URL: host, port, user, password, and that this machine may connect.',
+          () => mail.check(),
+        );
       await look('keys', 'Add the key that sealed them to the end of ENCRYPTION_KEYS.', async () => {
         const rows = await db.query<{ id: string }>(`select id from connections where archived_at is null`);
         const open = await deps.connections.open(rows.map(({ id }) => id));

@@ -96,8 +96,8 @@ export const SETTINGS: readonly Setting[] = [
     key: 'SYSTEM_SMTP_URL',
     default: 'none',
     meaning:
-      'Mail server for messages of the installation itself, such as address confirmation. Without it addresses are not verified.',
-    example: 'smtp://user:secret@mail.example.com:587',
+      'Mail server for messages of the installation itself: confirming addresses, new passwords, invitations. The sender is the user name when that is an address, else ?from=. smtps:// is TLS from the start; smtp:// with a password insists on STARTTLS unless ?tls=none. Without it addresses are not verified.',
+    example: 'smtp://user:secret@mail.example.com:587?from=bells@example.com',
   },
   {
     key: 'TRUSTED_PROXIES',
@@ -214,7 +214,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       oneOf('open', 'invite', 'closed'),
       'open, invite or closed',
     ),
-    systemSmtpUrl: read<string | undefined>('SYSTEM_SMTP_URL', undefined, url('smtp:', 'smtps:'), 'an smtp:// address'),
+    systemSmtpUrl: read<string | undefined>(
+      'SYSTEM_SMTP_URL',
+      undefined,
+      (value) => (url('smtp:', 'smtps:')(value) && senderOf(value) ? value : undefined),
+      'an smtp:// address that tells the sender, by its user name or ?from=bells@example.com',
+    ),
     trustedProxies: read('TRUSTED_PROXIES', 0, whole(0, 10), 'a number from 0 to 10'),
     defaultCountry: read<string | undefined>(
       'DEFAULT_COUNTRY',
@@ -255,6 +260,17 @@ export const publicUrlOf = (config: Config, port: number): string =>
   config.publicUrl || `http://${isLoopback(config.host) ? 'localhost' : config.host}:${port}`;
 
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
+
+/** Who the installation's own mail is from: `?from=`, else the user name where that is an address. */
+export function senderOf(smtpUrl: string): string | undefined {
+  try {
+    const { searchParams, username } = new URL(smtpUrl);
+    const sender = searchParams.get('from') ?? decodeURIComponent(username);
+    return /^[^\s@<>()[\],;:"\\]+@[^\s@<>()[\],;:"\\]+$/.test(sender) ? sender : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 export function parseKeys(text: string): readonly EncryptionKey[] | undefined {
   const keys = text.split(',').map((item) => {

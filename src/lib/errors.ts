@@ -54,6 +54,11 @@ export const ERRORS = {
     'permission_error',
     'New accounts are not open to everybody on this installation. Ask its operator for one.',
   ),
+  address_unconfirmed: entry(
+    403,
+    'permission_error',
+    'Live keys are made by people whose e-mail address is confirmed. Open the link in the mail that came after signing up; the portal sends it again.',
+  ),
   not_found: entry(
     404,
     'not_found_error',

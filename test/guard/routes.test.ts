@@ -19,6 +19,7 @@ const NOT_AUDITED: Readonly<Record<string, string>> = {
   'DELETE /api/v1/notifications/:notification_id': 'as above: the message keeps who cancelled it',
   'POST /api/v1/notifications/:notification_id/retry': 'a retry is a send',
   'POST /api/admin/tenants': 'the service writes it with the tenant, in one transaction',
+  'POST /api/admin/invitations': 'the service writes it with the invitation, for the command line too',
   'POST /api/v1/notifications/validate': 'changes nothing',
   'POST /api/v1/templates/preview': 'changes nothing',
   'POST /api/v1/templates/:template_id/preview': 'changes nothing',

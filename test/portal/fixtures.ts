@@ -410,6 +410,41 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
         if (token !== 'good-link') throw new ApiError('not_found');
         return 'test-session';
       },
+      async signOutEverywhere(userId) {
+        note('signOutEverywhere', [userId], undefined);
+      },
+      forgot(form) {
+        note('forgot', [form], undefined);
+      },
+      resetFor: async (token) => (token === 'good-link' ? { email: 'ada@northwind.example' } : undefined),
+      reset: async (form) => note('reset', [form], { token: 'test-session' }),
+      confirmFor: async (token) =>
+        token === 'good-link' ? { email: 'ada@northwind.example', organization: f.bad('Northwind Books') } : undefined,
+      async confirm(token) {
+        note('confirm', [token], undefined);
+      },
+      async resendConfirmation() {
+        note('resendConfirmation', [], undefined);
+      },
+      invitationFor: async (token) => (token === 'good-link' ? 'ada@northwind.example' : undefined),
+      account: async () => ({
+        email: 'ada@northwind.example',
+        name: f.bad('Ada Lovelace'),
+        unconfirmed: false,
+        hasPassword: true,
+        tenant: { name: f.bad('Northwind Books'), defaultCountry: 'DE', defaultLanguage: null },
+      }),
+      async rename(_, name) {
+        note('rename', [name], undefined);
+      },
+      changePassword: async (_, form) => note('changePassword', [form], { token: 'test-session' }),
+      updateTenant: async (_, settings) =>
+        note('updateTenant', [settings], {
+          id: 't',
+          name: 'Northwind Books',
+          defaultCountry: undefined,
+          defaultLanguage: undefined,
+        }),
       csrfToken: f.csrfToken,
       checkCsrf: (token, given) => given === f.csrfToken(token),
       keys: {

@@ -143,10 +143,13 @@ describe('pages that change things', () => {
     const silent = full.portal.routes
       .filter(({ method, auth, audit }) => method === 'POST' && auth === 'session' && !audit)
       .map(({ path }) => path);
-    // Signing out and switching the mode change nothing of the tenant's; drawing the editor again saves nothing.
+    // Signing out and switching the mode change nothing of the tenant's; drawing the editor again saves nothing; a
+    // letter sent again is the same letter; and a password is written down in the transaction that changes it.
     expect(silent.sort()).toEqual([
+      '/portal/confirm/resend',
       '/portal/logout',
       '/portal/mode',
+      '/portal/settings/password',
       '/portal/templates/:template_id/edit',
       '/portal/templates/letter',
       '/portal/templates/new',

@@ -42,14 +42,15 @@ export async function createWorld(options: WorldOptions = {}) {
   const fetch = createFetch(egress);
   const audit = createAudit({ db, clock });
   const adminKey = 'adminKey' in options ? options.adminKey : ADMIN_KEY;
-  const tenants = createTenants({ db, vault, clock, log, audit, config: { signUp, adminKey, defaultCountry: 'DE' } });
   const publicUrl = () => 'https://bells.example.com';
+  const settings = { signUp, adminKey, defaultCountry: 'DE' };
+  const tenants = createTenants({ db, vault, clock, log, audit, config: settings, publicUrl });
   const registry = createRegistry(channels);
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const http = await serve([...auditRoutes(audit), ...tenantRoutes(tenants), ...connectionRoutes(connections)], {
     audit: audit.hook,
     authenticate: {
-      key: ({ headers }) => tenants.authenticate(headers),
+      key: ({ headers, ip }) => tenants.authenticate(headers, ip),
       admin: ({ headers }) => tenants.authenticateAdmin(headers),
       session: () => Promise.reject(new ApiError('unauthorized')),
       open: () => Promise.reject(new ApiError('unauthorized')),

@@ -12,7 +12,9 @@ import { homePage } from './pages-home.ts';
 import { keyPages } from './pages-keys.ts';
 import { messagePages } from './pages-messages.ts';
 import { outboxPages } from './pages-outbox.ts';
+import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
+import { settingsPages } from './pages-settings.ts';
 import { templatePages } from './pages-templates.ts';
 import type { ConnectionsDoor, NotificationsDoor, OutboxDoor, TemplatesDoor, TenantsDoor } from './ports.ts';
 import { assetRoute, faviconRoute } from './routes.ts';
@@ -48,12 +50,14 @@ export function createPortal(deps: PortalDeps): Portal {
   const view = createView();
   const site = createSite({ ...deps, view });
   const parts = { ...deps, site };
+  const sendsMail = Boolean(deps.config.systemSmtpUrl);
   return {
     authenticate: site.authenticate,
     refuse: site.refuse,
     routes: [
       homePage(parts),
-      ...accountPages({ ...parts, signUp: deps.config.signUp, confirmsMail: Boolean(deps.config.systemSmtpUrl) }),
+      ...accountPages({ ...parts, signUp: deps.config.signUp, confirmsMail: sendsMail }),
+      ...recoveryPages({ ...parts, sendsMail }),
       ...messagePages(parts),
       ...outboxPages(parts),
       // Before the pages of one template: `new` is no template's name.
@@ -61,6 +65,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...templatePages(parts),
       ...channelPages(parts),
       ...keyPages(parts),
+      ...settingsPages(parts),
       ...guidePages(parts),
       ...referencePages(parts),
       assetRoute(view),

@@ -27,5 +27,16 @@ export const NOTES = {
   link_used: bad(
     'This sign-in link was used already, or is too old. Ask for a new one, or sign in with your password.',
   ),
+  reset_asked: good(
+    'If there is an account with that address, a letter with a link is on its way to it. The link works for 30 minutes.',
+  ),
+  password_set: good('Your new password is set. Every other browser is signed out.'),
+  confirmed: good('The address is confirmed.'),
+  confirm_sent: good('The link is on its way. It works for 24 hours.'),
+  confirm_wait: bad(
+    'The link was sent three times already. Look into the spam folder, or ask again in a quarter of an hour.',
+  ),
+  settings_saved: good('Saved.'),
+  signed_out_everywhere: good('Every browser is signed out, this one too.'),
   only_test: bad('The outbox belongs to test mode. Switch to test to see it.'),
 } as const satisfies Record<string, Note>;

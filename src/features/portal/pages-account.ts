@@ -26,12 +26,28 @@ export function accountPages({
   signUp,
   confirmsMail,
 }: AccountPagesDeps): readonly Route[] {
-  const signUpPage = (visit: Visit, faults?: ReturnType<typeof faultsOf>): Reply =>
-    visit.render(
+  const signUpPage = async (visit: Visit, faults?: ReturnType<typeof faultsOf>, status?: number): Promise<Reply> => {
+    const given = visit.fields.token ?? visit.query.token;
+    const invited = given && signUp !== 'closed' ? await tenants.invitationFor(given) : undefined;
+    return visit.render(
       'signup',
-      { title: 'Create an account', layout: 'public', ...(faults ? { faults } : {}) },
-      { form: visit.fields, closed: signUp !== 'open', confirmsMail, channels: registry.channels.map((c) => c.label) },
+      {
+        title: 'Create an account',
+        layout: 'public',
+        ...(faults ? { faults } : {}),
+        ...(status ? { status } : {}),
+      },
+      {
+        form: { ...visit.fields, email: visit.fields.email ?? invited },
+        closed: signUp === 'closed',
+        uninvited: signUp === 'invite' && invited === undefined,
+        // An invitation that is not needed and not good is left out.
+        link: signUp === 'invite' || invited !== undefined ? given : undefined,
+        confirmsMail,
+        channels: registry.channels.map((c) => c.label),
+      },
     );
+  };
   const signInPage = (visit: Visit, general?: string, status?: number): Reply =>
     visit.render(
       'login',
@@ -45,18 +61,23 @@ export function accountPages({
     );
 
   return [
-    site.get('/portal/signup', 'The form for a new account.', async (visit) => signUpPage(visit), { open: true }),
+    site.get('/portal/signup', 'The form for a new account.', (visit) => signUpPage(visit), {
+      open: true,
+      query: ['token'],
+    }),
     site.post(
       '/portal/signup',
       'Makes the account, its first person and its first key.',
       async (visit) => {
-        if (signUp !== 'open') return signUpPage(visit);
-        const { organization = '', name = '', email = '', password = '' } = visit.fields;
+        if (signUp === 'closed') return signUpPage(visit);
+        const { organization = '', name = '', email = '', password = '', token: invitation } = visit.fields;
+        const { ip } = visit.request;
         try {
-          const { token, key } = await tenants.signUp({ organization, name, email, password });
+          const { token, key } = await tenants.signUp({ organization, name, email, password, invitation, ip });
           return visit.go('/portal/welcome', undefined, [site.signedIn(token), site.handOver(token, { key })]);
         } catch (error) {
-          return signUpPage(visit, faultsOf(error, lastPart('organization', 'name', 'email', 'password')));
+          const faults = faultsOf(error, lastPart('organization', 'name', 'email', 'password'));
+          return signUpPage(visit, faults, (error as ApiError).status === 429 ? 429 : undefined);
         }
       },
       { open: true },

@@ -89,7 +89,7 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
           });
           return shownOnce(visit, made);
         } catch (error) {
-          if (error instanceof ApiError && error.status === 409)
+          if (error instanceof ApiError && (error.status === 409 || error.code === 'address_unconfirmed'))
             return list(
               visit,
               faultsOf(error, () => undefined),

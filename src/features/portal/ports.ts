@@ -10,7 +10,26 @@ export type { Session } from '../tenants/index.ts';
 
 export type TenantsDoor = Pick<
   Tenants,
-  'signUp' | 'signIn' | 'session' | 'signOut' | 'setMode' | 'redeem' | 'csrfToken' | 'checkCsrf'
+  | 'signUp'
+  | 'signIn'
+  | 'session'
+  | 'signOut'
+  | 'signOutEverywhere'
+  | 'setMode'
+  | 'redeem'
+  | 'csrfToken'
+  | 'checkCsrf'
+  | 'forgot'
+  | 'resetFor'
+  | 'reset'
+  | 'confirmFor'
+  | 'confirm'
+  | 'resendConfirmation'
+  | 'invitationFor'
+  | 'account'
+  | 'rename'
+  | 'changePassword'
+  | 'updateTenant'
 > & { readonly keys: Pick<Tenants['keys'], 'list' | 'create' | 'rotate' | 'revoke'> };
 export type ConnectionsDoor = Pick<Connections, 'list' | 'get' | 'create' | 'patch' | 'archive' | 'test'>;
 export type NotificationsDoor = Pick<

@@ -26,6 +26,8 @@ export interface User {
   readonly id: string;
   readonly email: string;
   readonly name: string;
+  /** While mail is set up: the address has not been confirmed, so live keys wait. */
+  readonly unconfirmed?: boolean;
 }
 
 export interface Session {
@@ -40,6 +42,10 @@ export interface SignUp {
   readonly password: string;
   readonly name: string;
   readonly organization: string;
+  /** Token of an invitation; the account gets the invited address, which counts as confirmed. */
+  readonly invitation?: string | undefined;
+  /** Who asks; ten accounts an hour. Absent: not counted. */
+  readonly ip?: string;
 }
 
 /** Joins the transaction that makes the tenant. */
@@ -64,7 +70,7 @@ export interface Keys {
 
 /** People at the portal. Tokens are 256 random bits; the store has their digests only. */
 export interface Sessions {
-  /** Throws `sign_up_closed`, `validation_failed` (`details.fields`), `conflict` (`param: email`). `key` is a test key, shown once. */
+  /** Throws `sign_up_closed`, `validation_failed` (`details.fields`), `conflict` (`param: email`), `rate_limited`. `key` is a test key, shown once. With mail set up, a link to confirm the address is sent. */
   signUp(
     form: SignUp,
   ): Promise<{ readonly token: string; readonly key: string; readonly tenant: Tenant; readonly user: User }>;
@@ -88,9 +94,54 @@ export interface Sessions {
   checkCsrf(sessionToken: string, given: string | undefined): boolean;
 }
 
-export interface Tenants extends Sessions {
-  /** Throws `unauthorized` or `conflicting_credentials`; whatever the headers hold, nothing else. */
-  authenticate(headers: Headers): Promise<Principal>;
+export interface Account {
+  readonly email: string;
+  readonly name: string;
+  readonly unconfirmed: boolean;
+  /** False for who came in by a link only; the first password needs no old one. */
+  readonly hasPassword: boolean;
+  /** As the tenant set it, without the installation's own defaults. */
+  readonly tenant: TenantSettings;
+}
+
+/** Links by mail or by the operator's hand, and what people change about themselves. Links work once. */
+export interface Recovery {
+  /** Sends a link for a new password, if there is such an account; the answer and its time are the same if not. Throws `rate_limited` by address of the caller alone. */
+  forgot(form: { readonly email: string; readonly ip: string }): void;
+  /** Whose link it is; spends nothing. */
+  resetFor(token: string): Promise<{ readonly email: string } | undefined>;
+  /** Sets the password, ends every session and link of that person, and opens a new session. Throws `not_found`, `validation_failed` (`password`); of two at once one wins. */
+  reset(form: { readonly token: string; readonly password: string; readonly ip: string }): Promise<{
+    readonly token: string;
+  }>;
+  /** What a link to confirm would confirm; spends nothing. */
+  confirmFor(token: string): Promise<{ readonly email: string; readonly organization: string } | undefined>;
+  /** Throws `not_found`. */
+  confirm(token: string): Promise<void>;
+  /** Sends the link to confirm again. Throws `rate_limited`: three in a quarter of an hour. */
+  resendConfirmation(principal: Principal): Promise<void>;
+  account(principal: Principal): Promise<Account>;
+  /** Throws `validation_failed` (`name`). */
+  rename(principal: Principal, name: string): Promise<void>;
+  /** Ends every session of the person, and opens a new one in the mode of the caller. Throws `validation_failed` (`old_password`, `password`), `rate_limited`. */
+  changePassword(
+    principal: Principal,
+    form: { readonly oldPassword: string; readonly password: string; readonly ip: string },
+  ): Promise<{ readonly token: string }>;
+  /** For the operator. Mailed where mail is set up. Throws `validation_failed`, `conflict`, `sign_up_closed` under SIGNUP=closed. */
+  invite(
+    email: string,
+    actor?: Principal['actor'],
+  ): Promise<{ readonly url: string; readonly email: string; readonly mailed: boolean; readonly expiresAt: Date }>;
+  /** The address an invitation is for; spends nothing. */
+  invitationFor(token: string): Promise<string | undefined>;
+  /** For the operator: an address of a page that signs this person in, or lets them set a password. Throws `not_found`. */
+  linkFor(email: string, purpose: 'sign_in' | 'reset'): Promise<string>;
+}
+
+export interface Tenants extends Sessions, Recovery {
+  /** Throws `unauthorized` or `conflicting_credentials`; and `rate_limited` in place of the former for an `ip` that sent a thousand wrong keys within a minute. Right keys are never held up. */
+  authenticate(headers: Headers, ip?: string): Promise<Principal>;
   /** The operator. Throws `not_found` while no ADMIN_KEY is set, `unauthorized`, `insufficient_scope` for a tenant's key. */
   authenticateAdmin(headers: Headers): Promise<Principal>;
   readonly keys: Keys;

@@ -1,8 +1,10 @@
 /** The door of tenants: accounts, keys, people and their sessions. */
 export type {
+  Account,
   Headers,
   Keys,
   Page,
+  Recovery,
   Session,
   Sessions,
   SignUp,

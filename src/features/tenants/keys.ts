@@ -16,9 +16,10 @@ import { ALL_SCOPES, type Headers, type Keys } from './door.ts';
 import { generateKey, maskKey, parseKey, presentedKey } from './key.ts';
 import type { KeyItem, KeyWithSecret } from './schema.ts';
 import * as store from './store.ts';
+import { createLimit, networkOf, spendOrThrow } from './tries.ts';
 
 export interface KeyRing extends Keys {
-  authenticate(headers: Headers): Promise<Principal>;
+  authenticate(headers: Headers, ip?: string): Promise<Principal>;
   /** Joins a transaction; returns the plaintext. */
   issue(trx: Sql, tenantId: string, mode: Mode, name: string): Promise<string>;
   close(): Promise<void>;
@@ -27,7 +28,18 @@ export interface KeyRing extends Keys {
 const FLUSH_MS = 2_000;
 const TOUCH_MS = 60_000;
 
-export function createKeys({ db, clock, log }: { db: Db; clock: Clock; log: Log }): KeyRing {
+/** Wrong keys of one caller within a minute. */
+const WRONG_MAX = 1_000;
+
+export interface KeysDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whether this person's address waits to be confirmed. */
+  readonly mustConfirm: (userId: string) => Promise<boolean>;
+}
+
+export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
   type Owner = (store.KeyOwner & { readonly until: number }) | undefined;
   const owners: Cache<string, Owner> = createCache({ clock });
   const usage = createUsage(db, clock, log);
@@ -41,7 +53,20 @@ export function createKeys({ db, clock, log }: { db: Db; clock: Clock; log: Log 
     };
   }
 
-  async function authenticate(headers: Headers): Promise<Principal> {
+  const wrong = createLimit(clock, WRONG_MAX, 60_000);
+
+  /** Only failures are counted, and only failures are refused: whoever shares an address with a guesser is not held up. */
+  async function authenticate(headers: Headers, ip?: string): Promise<Principal> {
+    try {
+      return await identify(headers);
+    } catch (error) {
+      if (ip !== undefined && error instanceof ApiError && error.code === 'unauthorized' && presentedKey(headers))
+        spendOrThrow(wrong, networkOf(ip), 'Too many wrong API keys came from this address. Wait as Retry-After says.');
+      throw error;
+    }
+  }
+
+  async function identify(headers: Headers): Promise<Principal> {
     const key = parseKey(presentedKey(headers) ?? '');
     if (!key) throw new ApiError('unauthorized');
     const owner = await owners.get(key.publicPart, load);
@@ -54,6 +79,12 @@ export function createKeys({ db, clock, log }: { db: Db; clock: Clock; log: Log 
       scopes: owner.scopes,
       actor: { kind: 'key', id: owner.id },
     };
+  }
+
+  /** What makes a live key speaks for an address that answered. Keys and operators vouch for themselves. */
+  async function mayMakeLive({ mode, actor }: Principal): Promise<void> {
+    if (mode === 'live' && actor.kind === 'user' && (await mustConfirm(actor.id)))
+      throw new ApiError('address_unconfirmed');
   }
 
   const there = <T>(row: T | undefined): T => {
@@ -71,6 +102,7 @@ export function createKeys({ db, clock, log }: { db: Db; clock: Clock; log: Log 
     },
     async create(principal, { name, scopes = principal.scopes, expires_at }) {
       mayGrant(principal, scopes);
+      await mayMakeLive(principal);
       const expiresAt = expires_at === undefined ? null : new Date(expires_at);
       if (expiresAt && expiresAt <= clock.now())
         throw invalid([{ path: 'expires_at', message: 'must be in the future' }]);
@@ -100,6 +132,7 @@ export function createKeys({ db, clock, log }: { db: Db; clock: Clock; log: Log 
     },
     async rotate(principal, id, { grace_seconds = 0 }): Promise<KeyWithSecret> {
       const { tenantId, mode } = principal;
+      await mayMakeLive(principal);
       const key = generateKey(mode);
       const { made, old } = await db.transaction(async (trx) => {
         const known = there(await store.findKey(trx, tenantId, mode, uuid(id)));

@@ -3,6 +3,8 @@
  * passwords harder to remember and no harder to guess (NIST SP 800-63B §3.1.1.2).
  */
 export const PASSWORD_MIN = 12;
+/** Longer ones are not hashed. */
+export const PASSWORD_MAX = 1_024;
 
 /** Common passwords of twelve characters and more, compared without case, spaces and digits at the end. */
 const COMMON = new Set(

@@ -108,4 +108,17 @@ export const tenantRoutes = (tenants: Tenants): readonly Route[] => [
       return { status: 200, body: await tenants.list(query) };
     },
   }),
+  route({
+    ...OPERATORS,
+    method: 'POST',
+    path: '/api/admin/invitations',
+    summary: 'Invite somebody to make an account',
+    body: schema.inviteForm,
+    replies: { 201: { description: 'The invitation, shown this once', schema: schema.invitationItem } },
+    errors: ['validation_failed', 'conflict', 'sign_up_closed'],
+    async handler({ principal, body }) {
+      const { email, url, mailed, expiresAt } = await tenants.invite(body.email, principal.actor);
+      return { status: 201, body: { object: 'invitation', email, url, mailed, expires_at: expiresAt.toISOString() } };
+    },
+  }),
 ];

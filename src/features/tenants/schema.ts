@@ -94,16 +94,21 @@ export type TenantItem = Static<typeof tenantItem>;
 export const tenantWithKeys = Type.Object({ ...tenantFields, live_key: Type.String(), test_key: Type.String() });
 
 /** The longest address SMTP can carry is 254 octets. */
+const email = Type.String({
+  maxLength: 254,
+  pattern: '^[^\\s@<>()\\[\\],;:"\\\\]+@[^\\s@<>()\\[\\],;:"\\\\]+\\.[^\\s@<>()\\[\\],;:"\\\\.]{2,}$',
+  description: 'an address such as you@example.com',
+});
 export const signUpForm = Type.Object(
-  {
-    name,
-    organization: name,
-    email: Type.String({
-      maxLength: 254,
-      pattern: '^[^\\s@<>()\\[\\],;:"\\\\]+@[^\\s@<>()\\[\\],;:"\\\\]+\\.[^\\s@<>()\\[\\],;:"\\\\.]{2,}$',
-      description: 'an address such as you@example.com',
-    }),
-    password: Type.String({ maxLength: 1_024 }),
-  },
+  { name, organization: name, email, password: Type.String({ maxLength: 1_024 }) },
   { additionalProperties: false },
 );
+export const nameForm = Type.Object({ name }, { additionalProperties: false });
+export const inviteForm = Type.Object({ email }, { additionalProperties: false });
+export const invitationItem = Type.Object({
+  object: Type.Literal('invitation'),
+  email: Type.String(),
+  url: Type.String({ description: 'The page that makes the account. It works once; shown here alone.' }),
+  mailed: Type.Boolean({ description: 'Whether it was handed to the mail server of the installation as well.' }),
+  expires_at: time,
+});

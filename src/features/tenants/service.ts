@@ -11,14 +11,18 @@ import { ApiError } from '../../lib/errors.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { listPage } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
+import type { Mail } from '../../lib/mail.ts';
 import { validator } from '../../lib/schema.ts';
 import type { Audit } from '../audit/index.ts';
 import { ALL_SCOPES, type Tenant, type TenantSettings, type TenantSubscriber, type Tenants } from './door.ts';
 import { parseKey, presentedKey } from './key.ts';
 import { createKeys } from './keys.ts';
+import { createLetters } from './letters.ts';
+import { createRecovery } from './recovery.ts';
 import { type TenantItem, tenantSettings } from './schema.ts';
 import { createSessions } from './sessions.ts';
 import * as store from './store.ts';
+import { createQueue } from './tries.ts';
 
 export interface TenantsDeps {
   readonly db: Db;
@@ -27,6 +31,10 @@ export interface TenantsDeps {
   readonly log: Log;
   readonly config: Pick<Config, 'signUp' | 'adminKey' | 'defaultCountry'>;
   readonly audit: Audit;
+  /** Absent while SYSTEM_SMTP_URL is: addresses are then not confirmed, and links are handed out by the operator. */
+  readonly mail?: Mail | undefined;
+  /** Without a slash at its end. */
+  readonly publicUrl: () => string;
 }
 
 const settingsForm = validator(tenantSettings);
@@ -34,10 +42,17 @@ const OPERATOR = { kind: 'operator', id: 'operator' } as const;
 /** Shown to those who look around in an installation made for looking around. */
 const DEMO = { tenant: 'Demo', user: 'Demo', email: 'owner@demo.test' };
 
-export function createTenants({ db, vault, clock, log, config, audit }: TenantsDeps): Tenants {
+export function createTenants({ db, vault, clock, log, config, audit, mail, publicUrl }: TenantsDeps): Tenants {
   const subscribers: TenantSubscriber[] = [];
   const cache = createCache<string, Tenant>({ clock, max: 5_000 });
-  const keys = createKeys({ db, clock, log });
+  const letters = createLetters(mail, publicUrl);
+  const inLine = createQueue();
+  const keys = createKeys({
+    db,
+    clock,
+    log,
+    mustConfirm: async (userId) => letters.canSend && !(await store.findUser(db, userId))?.confirmed,
+  });
 
   const read = (row: store.TenantRow): Tenant => ({
     id: row.id,
@@ -67,13 +82,17 @@ export function createTenants({ db, vault, clock, log, config, audit }: TenantsD
     clock,
     config,
     audit,
+    letters,
+    inLine,
     makeTenant: async (trx, name) => (await make(trx, { name })).tenant,
     issueTestKey: (trx, tenantId) => keys.issue(trx, tenantId, 'sandbox', 'First test key'),
     tenant,
   });
+  const recovery = createRecovery({ db, clock, log, config, audit, letters, inLine, tenant });
 
   return {
     ...sessions,
+    ...recovery,
     keys,
     authenticate: keys.authenticate,
 
@@ -116,7 +135,14 @@ export function createTenants({ db, vault, clock, log, config, audit }: TenantsD
         const { tenant: made } = await make(trx, { name: DEMO.tenant });
         const userId = newId();
         const { email, user: name } = DEMO;
-        await store.insertUser(trx, { id: userId, tenantId: made.id, email, name, passwordHash: null });
+        await store.insertUser(trx, {
+          id: userId,
+          tenantId: made.id,
+          email,
+          name,
+          passwordHash: null,
+          confirmed: true,
+        });
         const testKey = await keys.issue(trx, made.id, 'sandbox', 'First test key');
         return { tenant: made, testKey, userId };
       }),
@@ -136,7 +162,9 @@ export function createTenants({ db, vault, clock, log, config, audit }: TenantsD
     },
 
     onTenantCreated: (subscriber) => void subscribers.push(subscriber),
-    close: keys.close,
+    async close() {
+      await Promise.all([keys.close(), recovery.close()]);
+    },
   };
 }
 

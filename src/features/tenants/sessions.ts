@@ -8,15 +8,18 @@ import type { Config } from '../../lib/config.ts';
 import { checkPassword, hashPassword, newToken, sameDigest, sha256, type Vault } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
+import type { Mode } from '../../lib/http.ts';
 import { newId, toWire } from '../../lib/ids.ts';
 import { invalid, validator } from '../../lib/schema.ts';
 import type { Audit } from '../audit/index.ts';
-import { ALL_SCOPES, type Sessions, type Tenant } from './door.ts';
-import { passwordFault } from './password.ts';
+import { ALL_SCOPES, type Sessions, type Tenant, type User } from './door.ts';
+import type { Letters } from './letters.ts';
+import * as links from './link-store.ts';
+import { PASSWORD_MAX, passwordFault } from './password.ts';
 import { signUpForm } from './schema.ts';
 import * as rows from './session-store.ts';
 import * as store from './store.ts';
-import { createQueue, createTries } from './tries.ts';
+import { createLimit, createTries, networkOf, spendOrThrow } from './tries.ts';
 
 export interface SessionsDeps {
   readonly db: Db;
@@ -24,6 +27,9 @@ export interface SessionsDeps {
   readonly clock: Clock;
   readonly config: Pick<Config, 'signUp'>;
   readonly audit: Audit;
+  readonly letters: Letters;
+  /** Waits for a place to stretch a password. */
+  readonly inLine: <T>(work: () => Promise<T>) => Promise<T>;
   /** Makes a tenant within a transaction, with everything that belongs to a new one. */
   readonly makeTenant: (trx: Sql, name: string) => Promise<Tenant>;
   readonly issueTestKey: (trx: Sql, tenantId: string) => Promise<string>;
@@ -31,37 +37,56 @@ export interface SessionsDeps {
 }
 
 const form = validator(signUpForm);
-const PASSWORD_MAX = 1_024;
+
+/** Opens a session; returns the token of its cookie. */
+export async function openSession(sql: Sql, userId: string, mode: Mode = 'sandbox'): Promise<string> {
+  const token = newToken();
+  await rows.insertSession(sql, sha256(token), userId, mode);
+  return token;
+}
 
 export function createSessions(deps: SessionsDeps): Sessions {
-  const { db, vault, clock, config, audit } = deps;
+  const { db, vault, clock, config, audit, letters, inLine } = deps;
   const csrfKey = vault.derive('csrf');
   const tries = createTries(clock);
-  const inLine = createQueue();
+  const signUps = createLimit(clock, 10, 60 * 60_000);
 
-  async function open(sql: Sql, userId: string): Promise<string> {
-    const token = newToken();
-    await rows.insertSession(sql, sha256(token), userId);
-    return token;
+  /** The invited address; `undefined` where everybody may come. Throws `sign_up_closed`. */
+  async function invitedAddress(token: string | undefined): Promise<string | undefined> {
+    if (config.signUp === 'closed') throw new ApiError('sign_up_closed');
+    const invited = token ? await links.findInvitation(db, sha256(token)) : undefined;
+    if (config.signUp === 'invite' && invited === undefined) throw notInvited(token);
+    return invited;
   }
   const csrfToken = (sessionToken: string): string =>
     createHmac('sha256', csrfKey).update(sessionToken).digest('base64url');
 
   return {
     async signUp(given) {
-      if (config.signUp !== 'open') throw new ApiError('sign_up_closed');
-      const { password } = given;
-      const [email, name, organization] = [given.email.trim(), given.name.trim(), given.organization.trim()];
+      const { password, invitation = '', ip } = given;
+      const invited = await invitedAddress(invitation);
+      const [name, organization] = [given.name.trim(), given.organization.trim()];
+      const email = given.email.trim() || (invited ?? '');
       const faults = [...form.faults({ email, name, organization, password })];
       const weak = passwordFault(password, [email, name, organization]);
       if (weak) faults.push({ path: 'password', message: weak });
+      if (invited !== undefined && email.toLowerCase() !== invited.toLowerCase())
+        faults.push({ path: 'email', message: 'must be the address that was invited' });
       if (faults.length > 0) throw invalid(faults);
+      if (ip !== undefined && invited === undefined)
+        spendOrThrow(signUps, networkOf(ip), 'Too many accounts were made from here. Wait as Retry-After says.');
       const passwordHash = await inLine(() => hashPassword(password));
-      const user = { id: newId(), email, name };
+      const confirmed = invited !== undefined;
+      const mustConfirm = letters.canSend && !confirmed;
+      const user: User = { id: newId(), email, name, ...(mustConfirm ? { unconfirmed: true } : {}) };
+      const confirmation = newToken();
       try {
-        return await db.transaction(async (trx) => {
+        const made = await db.transaction(async (trx) => {
+          if (invited !== undefined && !(await links.spendLink(trx, sha256(invitation), 'invite')))
+            throw notInvited(invitation);
           const tenant = await deps.makeTenant(trx, organization);
-          await store.insertUser(trx, { ...user, tenantId: tenant.id, passwordHash });
+          await store.insertUser(trx, { id: user.id, email, name, tenantId: tenant.id, passwordHash, confirmed });
+          if (mustConfirm) await links.insertLink(trx, sha256(confirmation), 'confirm', user.id);
           const key = await deps.issueTestKey(trx, tenant.id);
           await audit.record(trx, {
             tenantId: tenant.id,
@@ -69,8 +94,10 @@ export function createSessions(deps: SessionsDeps): Sessions {
             action: 'account.created',
             target: toWire('tenant', tenant.id),
           });
-          return { token: await open(trx, user.id), key, tenant, user };
+          return { token: await openSession(trx, user.id), key, tenant, user };
         });
+        if (mustConfirm) letters.send('confirm', email, letters.link('confirm', confirmation));
+        return made;
       } catch (error) {
         if ((error as { constraint?: string }).constraint !== 'users_email') throw error;
         throw new ApiError('conflict', 'There is an account with this e-mail address already. Sign in instead.', {
@@ -88,13 +115,14 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const right = await inLine(() =>
         checkPassword(password.slice(0, PASSWORD_MAX), user?.password_hash ?? undefined),
       );
-      if (!user || !right || password.length > PASSWORD_MAX)
-        throw new ApiError('unauthorized', 'The e-mail address or the password is wrong.');
+      if (!user || !right || password.length > PASSWORD_MAX) throw wrong();
       tries.forgive(email, ip);
       const token = await db.transaction(async (trx) => {
         const actor = { kind: 'user', id: user.id } as const;
+        // A password that was changed while this one was checked must not let anybody in.
+        if (!(await store.holdPassword(trx, user.id, user.password_hash))) throw wrong();
         await audit.record(trx, { tenantId: user.tenant_id, actor, action: 'session.created', ip });
-        return open(trx, user.id);
+        return openSession(trx, user.id);
       });
       return { token };
     },
@@ -112,7 +140,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
           scopes: ALL_SCOPES,
           actor: { kind: 'user', id: row.user_id },
         },
-        user: { id: row.user_id, email: row.email, name: row.name },
+        user: {
+          id: row.user_id,
+          email: row.email,
+          name: row.name,
+          ...(letters.canSend && !row.confirmed ? { unconfirmed: true } : {}),
+        },
         tenant: await deps.tenant(row.tenant_id),
       };
     },
@@ -122,15 +155,15 @@ export function createSessions(deps: SessionsDeps): Sessions {
 
     async signInLink(userId) {
       const token = newToken();
-      if (!(await rows.insertLink(db, sha256(token), userId))) throw new ApiError('not_found');
+      if (!(await links.insertLink(db, sha256(token), 'sign_in', userId))) throw new ApiError('not_found');
       return token;
     },
     redeem: (token) =>
       db.transaction(async (trx) => {
-        const userId = await rows.spendLink(trx, sha256(token));
-        if (!userId)
+        const person = await links.findLink(trx, sha256(token), 'sign_in');
+        if (!person || !(await links.spendLink(trx, sha256(token), 'sign_in')))
           throw new ApiError('not_found', 'This sign-in link has been used, has expired, or was never valid.');
-        return open(trx, userId);
+        return openSession(trx, person.user_id);
       }),
 
     csrfToken,
@@ -138,3 +171,13 @@ export function createSessions(deps: SessionsDeps): Sessions {
       given !== undefined && sameDigest(sha256(given), sha256(csrfToken(sessionToken))),
   };
 }
+
+const wrong = (): ApiError => new ApiError('unauthorized', 'The e-mail address or the password is wrong.');
+
+const notInvited = (token: string | undefined): ApiError =>
+  new ApiError(
+    'sign_up_closed',
+    token
+      ? 'This invitation was used already, is too old, or was never valid. Ask the operator for another one.'
+      : 'Accounts are made by invitation here. Ask the operator of this installation for one.',
+  );

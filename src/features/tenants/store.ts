@@ -71,27 +71,74 @@ export interface UserRow {
   readonly email: string;
   readonly name: string;
   readonly password_hash: string | null;
+  readonly confirmed: boolean;
 }
+
+const USER = 'id, tenant_id, email, name, password_hash, confirmed_at is not null as confirmed';
 
 export async function insertUser(
   sql: Sql,
-  row: { id: string; tenantId: string; email: string; name: string; passwordHash: string | null },
+  row: {
+    id: string;
+    tenantId: string;
+    email: string;
+    name: string;
+    passwordHash: string | null;
+    /** Somebody vouches for the address already. */
+    confirmed: boolean;
+  },
 ): Promise<void> {
-  await sql.query(`insert into users (id, tenant_id, email, name, password_hash) values ($1, $2, $3, $4, $5)`, [
-    row.id,
-    row.tenantId,
-    row.email,
-    row.name,
-    row.passwordHash,
-  ]);
+  await sql.query(
+    `insert into users (id, tenant_id, email, name, password_hash, confirmed_at)
+     values ($1, $2, $3, $4, $5, case when $6 then clock_now() end)`,
+    [row.id, row.tenantId, row.email, row.name, row.passwordHash, row.confirmed],
+  );
 }
 
 export async function findUserByEmail(sql: Sql, email: string): Promise<UserRow | undefined> {
-  const [row] = await sql.query<UserRow>(
-    `select id, tenant_id, email, name, password_hash from users where lower(email) = lower($1)`,
-    [email],
-  );
+  const [row] = await sql.query<UserRow>(`select ${USER} from users where lower(email) = lower($1)`, [email]);
   return row;
+}
+
+export async function findUser(sql: Sql, id: string): Promise<UserRow | undefined> {
+  const [row] = await sql.query<UserRow>(`select ${USER} from users where id = $1`, [id]);
+  return row;
+}
+
+export async function renameUser(sql: Sql, id: string, name: string): Promise<void> {
+  await sql.query(`update users set name = $2 where id = $1`, [id, name]);
+}
+
+export async function setPassword(sql: Sql, id: string, passwordHash: string): Promise<void> {
+  await sql.query(`update users set password_hash = $2 where id = $1`, [id, passwordHash]);
+}
+
+/** False when the password is no longer the one that was checked. */
+export async function replacePassword(
+  sql: Sql,
+  id: string,
+  old: string | null,
+  passwordHash: string,
+): Promise<boolean> {
+  const changed = await sql.query(
+    `update users set password_hash = $3 where id = $1 and password_hash is not distinct from $2 returning 1`,
+    [id, old, passwordHash],
+  );
+  return changed.length > 0;
+}
+
+/** Whether the password that was checked is still the one; holds off a change until the transaction ends. */
+export async function holdPassword(trx: Sql, id: string, passwordHash: string | null): Promise<boolean> {
+  const [row] = await trx.query(
+    `select 1 from users where id = $1 and password_hash is not distinct from $2 for share`,
+    [id, passwordHash],
+  );
+  return row !== undefined;
+}
+
+/** Confirming again keeps the first time. */
+export async function confirmUser(sql: Sql, id: string): Promise<void> {
+  await sql.query(`update users set confirmed_at = coalesce(confirmed_at, clock_now()) where id = $1`, [id]);
 }
 
 export interface KeyRow {
