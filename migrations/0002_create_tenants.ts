@@ -16,6 +16,7 @@ export const up = (knex: Knex): Promise<void> =>
     email text not null,
     name text not null,
     password_hash text,
+    confirmed_at timestamptz,
     created_at timestamptz not null default clock_now()
   );
   create unique index users_email on users (lower(email));
@@ -28,12 +29,21 @@ export const up = (knex: Knex): Promise<void> =>
     created_at timestamptz not null default clock_now(),
     seen_at timestamptz not null default clock_now()
   );
-  create table sign_in_links (
+  -- To sign in, to confirm an address, to set a new password, to accept an invitation. The link holds the token, the row
+  -- its digest.
+  create table one_time_links (
     digest bytea primary key,
-    user_id uuid not null references users,
+    purpose text not null check (purpose in ('sign_in', 'confirm', 'reset', 'invite')),
+    -- Whose it is; an invitation is for an address that has no account yet.
+    user_id uuid references users,
+    email text,
+    created_at timestamptz not null default clock_now(),
     expires_at timestamptz not null,
-    used_at timestamptz
+    used_at timestamptz,
+    check (case when purpose = 'invite' then user_id is null and email is not null else user_id is not null end)
   );
+  create index one_time_links_user on one_time_links (user_id);
+  create index one_time_links_invited on one_time_links (lower(email)) where purpose = 'invite';
   create table api_keys (
     id uuid primary key,
     tenant_id uuid not null references tenants,
@@ -53,5 +63,5 @@ export const up = (knex: Knex): Promise<void> =>
 
 export const down = (knex: Knex): Promise<void> =>
   knex.raw(`
-  drop table api_keys, sign_in_links, sessions, users, tenants;
+  drop table api_keys, one_time_links, sessions, users, tenants;
 `);

@@ -77,7 +77,6 @@ describe('a planted fault is found', () => {
     'const a = new Date();',
     'const a = await fetch(url);',
     `console.log('a');`,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the code under test
     'const a = `${new Date()}`;',
   ])('%s', (text) => {
     expect(globalFaults(new Map([['src/features/audit/x.ts', text]]))).toHaveLength(1);

@@ -91,7 +91,6 @@ export function response(status: number, body: unknown, headers: Record<string, 
 
 /** Everything an adapter is given for one send. */
 export function contextFor<K>(
-  // biome-ignore lint/suspicious/noExplicitAny: the context does not look at the content
   adapter: Adapter<any, K>,
   credentials: Credentials,
   more: Partial<SendContext<K>> & Pick<SendContext<K>, 'http'>,

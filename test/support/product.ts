@@ -28,7 +28,6 @@ export interface ApiAnswer {
   readonly status: number;
   readonly headers: Headers;
   /** Parsed when it is JSON, else the text. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   readonly body: any;
 }
 export type Api = (path: string, call?: ApiCall) => Promise<ApiAnswer>;

@@ -9,7 +9,6 @@ import { createLog } from '../../src/lib/log.ts';
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   readonly body: any;
 }
 export interface Call {

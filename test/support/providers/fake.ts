@@ -54,7 +54,6 @@ export const behave = {
 };
 
 /** What a test or a fake reads without asking for its type. */
-// biome-ignore lint/suspicious/noExplicitAny: wire data of any shape
 export type Json = any;
 
 export interface Recorded {
