@@ -28,7 +28,7 @@ test.each(rows)('$id names tests that exist', ({ shown }) => {
   for (const { file, names } of cited(shown)) {
     expect(existsSync(join(projectRoot, file)), file).toBe(true);
     const text = readFileSync(join(projectRoot, file), 'utf8').replaceAll("\\'", "'");
-    expect(text).toMatch(/\b(it|test)(\.each\([^]*?\))?\(/);
+    expect(text).toMatch(/\b(it|test)(\.each\([\s\S]*?\))?\(/);
     for (const name of names) expect(text.includes(name), `${file}: ${name}`).toBe(true);
   }
 });
