@@ -49,8 +49,8 @@ export const up = (knex: Knex): Promise<void> =>
   ) partition by range (id);
   create index messages_tenant on messages (tenant_id, mode, id);
   create index messages_address on messages (tenant_id, address, id);
-  -- Three fifths of a page stay free: all messages of a page can change their status at once, grow by it, and stay there.
-  select ensure_partitions('messages', 40);
+  -- More than half of a page stays free: all its messages can change their status at once, grow by it, and stay there.
+  select ensure_partitions('messages', 45);
 
   -- When a worker may take a message. A claim moves run_at to the end of its lease, so a lapsed lease is due again by itself.
   create table due (

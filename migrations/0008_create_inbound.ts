@@ -17,7 +17,7 @@ export const up = (knex: Knex): Promise<void> =>
   select ensure_partitions('inbound_requests', 90);
   -- Called at every start and once an hour, so that a month never begins without its partition.
   create function ensure_all_partitions() returns void language sql as $$
-    select ensure_partitions('messages', 40), ensure_partitions('attempts', 85), ensure_partitions('events', 100), ensure_partitions('inbound_requests', 90)
+    select ensure_partitions('messages', 45), ensure_partitions('attempts', 85), ensure_partitions('events', 100), ensure_partitions('inbound_requests', 90)
   $$;
 
   create table receipts (

@@ -84,11 +84,14 @@ export function fold(state: State, word: Word): Fold {
         : { state: { ...state, nextAttemptAt: word.nextAt, outcomeUnknown: false }, events: [] };
     case 'failed':
       return fail({ state, events: [] }, word.at, word.code, word.outcome ?? 'failed');
-    case 'silence':
+    case 'silence': {
+      // Whoever waits for another attempt, or for news of a lost one, has a deadline of its own.
+      const waits = state.nextAttemptAt !== null || state.outcomeUnknown;
       return {
-        state: state.status === 'sent' && !state.outcome ? { ...state, outcome: 'unreceipted' } : state,
+        state: state.status === 'sent' && !state.outcome && !waits ? { ...state, outcome: 'unreceipted' } : state,
         events: [],
       };
+    }
     case 'receipt':
       return receive(reopen(state), word);
   }
