@@ -11,7 +11,11 @@ export const up = (knex: Knex): Promise<void> =>
     headers jsonb not null,
     body bytea not null,
     received_at timestamptz not null default clock_now(),
-    applied_at timestamptz
+    applied_at timestamptz,
+    -- Not read before this: its connection could not be opened.
+    due_at timestamptz not null default clock_now(),
+    -- Why it could not be read; the bytes are kept, so that it can be once the fault is mended.
+    error text
   ) partition by range (id);
   create index inbound_requests_waiting on inbound_requests (id) where applied_at is null;
   select ensure_partitions('inbound_requests', 90);

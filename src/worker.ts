@@ -23,10 +23,7 @@ export async function startWorker({
 }: Deps): Promise<Working> {
   const applied = runner('inbound', inbound.apply);
   const played = runner('outbox', sandbox.play);
-  const swept = runner('receipts', async () => {
-    await notifications.receipts.sweep();
-    return 0;
-  });
+  const swept = runner('receipts', notifications.receipts.sweep);
   const keepHouse = runner('housekeeping', async () => {
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();

@@ -4,6 +4,7 @@
  * The public text never names a provider; the provider's own code and words travel beside it for operators.
  */
 import type { Adapter, Credentials, HttpResponse } from './contract.ts';
+import { storable } from './untrusted.ts';
 
 export type FaultKind =
   | 'credentials_invalid'
@@ -154,7 +155,7 @@ export function classify(
   const providerCode = adapter.faultCode?.(response);
   const details = {
     providerCode: redact(providerCode ?? String(response.status), adapter, credentials),
-    providerMessage: redact(response.text, adapter, credentials).slice(0, PROVIDER_TEXT_MAX),
+    providerMessage: storable(redact(response.text, adapter, credentials), PROVIDER_TEXT_MAX),
     ...retryAfter(response),
   };
   const known = providerCode === undefined ? undefined : adapter.faults[providerCode];

@@ -11,4 +11,4 @@ export type { AnyAdapter, AnyChannel, Registry } from './registry.ts';
 export { createRegistry } from './registry.ts';
 export { choice, having, words } from './schema.ts';
 export { hmac, sameBytes, sha256Hex } from './signature.ts';
-export { at, dateOf, formOf, listAt, parseJson, textAt, unixDate } from './untrusted.ts';
+export { at, dateOf, formOf, listAt, parseJson, storable, textAt, unixDate } from './untrusted.ts';

@@ -56,3 +56,8 @@ function dateOrNothing(milliseconds: number): Date | undefined {
   const date = new Date(milliseconds);
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
+
+/** A stranger's text that the store can hold: no U+0000, no half characters, no more than `max` UTF-16 units. */
+export const storable = (text: string, max: number): string =>
+  text.slice(0, max).replaceAll('\u0000', '').replace(LONE_SURROGATE, '\uFFFD');
+const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;

@@ -57,19 +57,31 @@ export const findKeys = async (
   }));
 };
 
-/** Frees the keys of these notifications, unless one of their messages has not definitely failed. */
+/** The keys of these notifications that are still taken. */
+const KEYS = `select distinct m.tenant_id, m.mode, m.idempotency_key as key, n.id
+  from unnest($1::uuid[]) as n(id) join messages m on m.id > n.id and m.id <= (left(n.id::text, 35) || 'f')::uuid
+  where m.idempotency_key is not null`;
+
+/**
+ * Frees the keys of these notifications, unless one of their messages has not definitely failed, or may have arrived by an
+ * attempt that nobody heard of again. The rows are locked first: of two messages of one notification that fail at once, the
+ * second transaction then sees what the first has written.
+ */
 export const releaseKeys = async (sql: Sql, notificationIds: readonly string[]): Promise<void> => {
   await sql.query(
-    `update idempotency set released_at = clock_now()
-     from (
-       select m.tenant_id, m.mode, m.idempotency_key, n.id
-       from unnest($1::uuid[]) as n(id)
-       join messages m on m.id > n.id and m.id <= (left(n.id::text, 35) || 'f')::uuid
-       group by 1, 2, 3, 4
-       having bool_and(m.status = 'failed' and m.outcome in ('failed', 'expired', 'cancelled'))
-     ) as done
-     where (idempotency.tenant_id, idempotency.mode, idempotency.key, idempotency.notification_id) = (done.tenant_id, done.mode, done.idempotency_key, done.id)
-       and released_at is null`,
+    `select 1 from idempotency i join (${KEYS}) k on (i.tenant_id, i.mode, i.key, i.notification_id) = (k.tenant_id, k.mode, k.key, k.id)
+     order by i.tenant_id, i.mode, i.key for update of i`,
+    [notificationIds],
+  );
+  await sql.query(
+    `update idempotency i set released_at = clock_now()
+     from (${KEYS}) k
+     where (i.tenant_id, i.mode, i.key, i.notification_id) = (k.tenant_id, k.mode, k.key, k.id) and i.released_at is null
+       and not exists (
+         select from messages m where m.id > k.id and m.id <= (left(k.id::text, 35) || 'f')::uuid
+           and (m.status <> 'failed' or m.outcome not in ('failed', 'expired', 'cancelled')
+             or exists (select from attempts a where a.message_id = m.id and (a.result is null or a.result = 'unknown')))
+       )`,
     [notificationIds],
   );
 };

@@ -2,7 +2,7 @@
  * The door providers come in by: verify over the raw bytes, store them, answer, and only then read them. A request that was
  * answered with 200 is applied, whatever happens in between; a fault in the reading can be mended and the bytes read again.
  */
-import type { AnyAdapter, ChannelEvent, RawRequest } from '../../channel-kit/index.ts';
+import { type AnyAdapter, type ChannelEvent, type RawRequest, storable } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError, isOutage } from '../../lib/errors.ts';
@@ -13,7 +13,7 @@ import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
-import { claimRequests, insertRequests, markApplied, type StoredRequest } from './store.ts';
+import { claimRequests, insertRequests, markApplied, markUnreadable, putOff, type StoredRequest } from './store.ts';
 
 export { inboundRoutes } from './routes.ts';
 
@@ -89,10 +89,11 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     return undefined;
   }
 
-  async function receiptsOf(request: StoredRequest): Promise<NewReceipt[]> {
+  /** `undefined`: the connection cannot be opened here. */
+  async function receiptsOf(request: StoredRequest): Promise<NewReceipt[] | undefined> {
     const connection = await open(request.connectionId);
     const door = connection && doorOf(request.adapter, connection);
-    if (!door) return [];
+    if (!door) return undefined;
     const found: NewReceipt[] = [];
     for (const event of door.parse(request)) {
       if (event.type === 'ignored') {
@@ -100,24 +101,51 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
         continue;
       }
       const owner = await ownerOf(request, connection, event.account);
-      if (!owner) {
-        log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
-        continue;
-      }
-      found.push({
-        connectionId: owner,
-        key: event.key,
-        inboundId: request.id,
-        messageId: event.reference === undefined ? null : (fromWire('message', event.reference) ?? null),
-        providerId: event.providerId ?? null,
-        receipt: event.receipt,
-        fault: event.fault?.kind ?? null,
-        providerCode: event.fault?.providerCode ?? null,
-        providerMessage: event.fault?.providerMessage ?? null,
-        at: event.at ?? null,
-      });
+      if (owner) found.push(receiptOf(event, request, owner));
+      else log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
     }
     return found;
+  }
+
+  /** The oldest waiting requests, in one transaction; returns how many there were. */
+  const applyBatch = (
+    limit: number,
+    taken: (requests: readonly StoredRequest[]) => void = () => undefined,
+  ): Promise<number> =>
+    db.transaction(async (trx) => {
+      const requests = await claimRequests(trx, limit);
+      if (requests.length === 0) return 0;
+      taken(requests);
+      const read = await Promise.all(requests.map(async (request) => ({ request, found: await receiptsOf(request) })));
+      await receipts.ingest(
+        trx,
+        read.flatMap(({ found }) => found ?? []),
+      );
+      const idsOf = (opened: boolean) =>
+        read.filter(({ found }) => (found !== undefined) === opened).map(({ request }) => request.id);
+      await markApplied(trx, idsOf(true));
+      await putOff(trx, idsOf(false), PUT_OFF_SECONDS);
+      return requests.length;
+    });
+
+  /** One by one, so that a request that cannot be read fails alone and holds nobody up. */
+  async function applySingly(): Promise<number> {
+    for (let count = 0; ; count++) {
+      let current: StoredRequest | undefined;
+      try {
+        if (
+          count >= BATCH ||
+          (await applyBatch(1, ([request]) => {
+            current = request;
+          })) === 0
+        )
+          return count;
+      } catch (error) {
+        if (!current || isOutage(error)) throw error;
+        log.error({ err: error, inbound_id: current.id }, 'a callback that was stored cannot be read; it is set aside');
+        await markUnreadable(db, current.id, (error as Error).message.slice(0, 500));
+      }
+    }
   }
 
   return {
@@ -136,17 +164,41 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       doorbell.ring('inbound');
       return { status: 200, body: '', type: 'text/plain' };
     },
-    apply: () =>
-      db.transaction(async (trx) => {
-        const requests = await claimRequests(trx, 200);
-        if (requests.length === 0) return 0;
-        const found = (await Promise.all(requests.map(receiptsOf))).flat();
-        await receipts.ingest(trx, found);
-        await markApplied(
-          trx,
-          requests.map(({ id }) => id),
-        );
-        return requests.length;
-      }),
+    async apply() {
+      try {
+        return await applyBatch(BATCH);
+      } catch (error) {
+        if (isOutage(error)) throw error;
+        return applySingly();
+      }
+    },
   };
 }
+
+const BATCH = 200;
+const PUT_OFF_SECONDS = 60;
+const ID_MAX = 512;
+const TEXT_MAX = 1_000;
+
+type ReceiptEvent = Extract<ChannelEvent, { type: 'receipt' }>;
+
+/** What a stranger wrote, cut to what the store can hold. */
+function receiptOf(event: ReceiptEvent, request: StoredRequest, connectionId: string): NewReceipt {
+  const text = (value: string | undefined, max: number): string | null =>
+    value === undefined ? null : storable(value, max);
+  return {
+    connectionId,
+    key: storable(event.key, ID_MAX),
+    inboundId: request.id,
+    messageId: event.reference === undefined ? null : (fromWire('message', event.reference) ?? null),
+    providerId: text(event.providerId, ID_MAX),
+    receipt: event.receipt,
+    fault: event.fault?.kind ?? null,
+    providerCode: text(event.fault?.providerCode, ID_MAX),
+    providerMessage: text(event.fault?.providerMessage, TEXT_MAX),
+    at: event.at && isPlausible(event.at) ? event.at : null,
+  };
+}
+
+/** A clock may be wrong, but not by a lifetime. */
+const isPlausible = (at: Date): boolean => at.getTime() > Date.UTC(2000, 0) && at.getTime() < Date.UTC(2100, 0);

@@ -33,7 +33,7 @@ export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequ
     at: Date;
   }>(
     `select id, connection_id as "connectionId", method, url, headers, body, received_at as at
-     from inbound_requests where applied_at is null order by id limit $1 for update skip locked`,
+     from inbound_requests where applied_at is null and due_at <= clock_now() order by id limit $1 for update skip locked`,
     [limit],
   );
   return rows.map(({ headers: { ':adapter': adapter = '', ...headers }, ...row }) => ({
@@ -46,3 +46,14 @@ export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequ
 
 export const markApplied = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
   sql.query(`update inbound_requests set applied_at = clock_now() where id = any($1)`, [ids]);
+
+/** Later: the connection cannot be opened by this process, or not yet. */
+export const putOff = (sql: Sql, ids: readonly string[], seconds: number): Promise<unknown> =>
+  sql.query(`update inbound_requests set due_at = clock_now() + make_interval(secs => $2) where id = any($1)`, [
+    ids,
+    seconds,
+  ]);
+
+/** Set aside: reading it fails every time. The bytes stay. */
+export const markUnreadable = (sql: Sql, id: string, error: string): Promise<unknown> =>
+  sql.query(`update inbound_requests set applied_at = clock_now(), error = $2 where id = $1`, [id, error]);

@@ -6,7 +6,7 @@
  */
 import { type Batcher, createBatcher } from '../../lib/batch.ts';
 import type { Db } from '../../lib/db.ts';
-import { ApiError, isOutage } from '../../lib/errors.ts';
+import { ApiError, fromStore, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
@@ -70,10 +70,14 @@ export function createAccept({ db, events, idempotency, doorbell, plan }: Accept
 export const refuse = ({ code, message, param, details }: Refusal): ApiError =>
   new ApiError(code, message, { ...(param ? { param } : {}), ...(details ? { details } : {}) });
 
-/** Another process is storing the same key and has not finished within the lock's patience. */
+/** A refusal takes its place among the answers; what is nobody's refusal is a bug and is thrown. */
 function lateKey(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  // Another process is storing the same key and has not finished within the lock's patience.
   if ((error as { code?: string }).code === '55P03')
     return new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
+  const refusal = fromStore(error);
+  if (refusal) return refusal;
   throw error;
 }
 

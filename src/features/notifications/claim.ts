@@ -71,18 +71,18 @@ export const claimDue = (
     [owner, JSON.stringify(rooms), defaultRoom, limit, leaseSeconds],
   );
 
-/** Which of these a worker still holds, locked until the end of the transaction. */
+/** Which of these a worker still holds, as `id/fence`, locked until the end of the transaction. */
 export const holdDue = async (
   sql: Sql,
   owner: string,
   held: readonly { id: string; fence: number }[],
 ): Promise<Set<string>> => {
-  const rows = await sql.query<{ id: string }>(
-    `select due.id from due join jsonb_to_recordset($2) as h(id uuid, fence int) on h.id = due.id and h.fence = due.fence
+  const rows = await sql.query<{ id: string; fence: number }>(
+    `select due.id, due.fence from due join jsonb_to_recordset($2) as h(id uuid, fence int) on h.id = due.id and h.fence = due.fence
      where due.owner = $1 order by due.id for update of due`,
     [owner, JSON.stringify(held)],
   );
-  return new Set(rows.map(({ id }) => id));
+  return new Set(rows.map(({ id, fence }) => `${id}/${fence}`));
 };
 
 export const finishDue = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
@@ -94,17 +94,23 @@ export const releaseDue = (sql: Sql, rows: readonly { id: string; runAt: Date }[
     [JSON.stringify(rows)],
   );
 
-/** Before the first byte leaves. */
-export const openAttempts = (
+/** Before the first byte leaves, and only for rows that are still ours; returns the ids of the messages that may go. */
+export const openAttempts = async (
   sql: Sql,
+  owner: string,
   attempts: readonly { messageId: string; number: number; tenantId: string; connectionId: string; fence: number }[],
-): Promise<unknown> =>
-  sql.query(
+): Promise<Set<string>> => {
+  if (attempts.length === 0) return new Set();
+  const rows = await sql.query<{ id: string }>(
     `insert into attempts (message_id, number, tenant_id, connection_id, fence, started_at)
-     select "messageId", number, "tenantId", "connectionId", fence, clock_now()
-     from jsonb_to_recordset($1) as a("messageId" uuid, number smallint, "tenantId" uuid, "connectionId" uuid, fence int)`,
-    [JSON.stringify(attempts)],
+     select "messageId", number, "tenantId", "connectionId", a.fence, clock_now()
+     from jsonb_to_recordset($1) as a("messageId" uuid, number smallint, "tenantId" uuid, "connectionId" uuid, fence int)
+     join due on due.id = a."messageId" and due.fence = a.fence and due.owner = $2
+     on conflict do nothing returning message_id as id`,
+    [JSON.stringify(attempts), owner],
   );
+  return new Set(rows.map(({ id }) => id));
+};
 
 export interface ClosedAttempt {
   readonly messageId: string;

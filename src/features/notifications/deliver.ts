@@ -14,6 +14,7 @@ import {
   type HttpResponse,
   type Outbound,
   type SendContext,
+  storable,
 } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { toWire } from '../../lib/ids.ts';
@@ -46,6 +47,10 @@ export interface Timing {
   readonly random: () => number;
 }
 
+/** Longer words of a provider are cut, and what the store cannot hold is taken out. */
+const PROVIDER_TEXT_MAX = 1_000;
+export const PROVIDER_ID_MAX = 512;
+
 /** Sends, and says what to write down. */
 export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<Result> {
   const { claimed, message, attempt: number } = job;
@@ -68,11 +73,12 @@ export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<R
       ),
     };
   const signal = AbortSignal.timeout(Math.max(1, Math.ceil(job.deadline - performance.now())));
+  const touched = { provider: false };
   try {
-    const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, signal));
+    const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, signal, touched));
     return { ...base, ...taken(job, accepted, number, clock) };
   } catch (error) {
-    const fault = faultOf(error);
+    const fault = faultOf(error, touched.provider);
     if (fault.kind === 'outcome_unknown') return { ...base, ...unknown(job, number, clock, timing, fault) };
     return { ...base, ...refused(job, fault, number, clock, timing) };
   }
@@ -84,19 +90,23 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
   const base = { id: job.message.id, fence: claimed.fence, connectionId: claimed.connectionId };
   const number = claimed.openNumber ?? claimed.lastNumber;
   if (adapter.lookup) {
-    const found = await adapter.lookup(outboundOf(job, job.render()), contextOf(job, AbortSignal.timeout(10_000)));
-    if (found) return { ...base, ...taken(job, found, number, clock) };
-    const settledAt = (claimed.openSince ?? clock.now()).getTime() + timing.lookupSettleMs;
-    if (clock.now().getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
-    // It never left. A message that ends its process each time must end itself: it has as many tries as any other.
     const now = clock.now();
-    if (nextAttempt(job.channel, number, now, timing))
-      return { ...base, attempt: closed(job, number, 'not_sent'), ...again(now) };
-    return {
-      ...base,
-      attempt: closed(job, number, 'not_sent'),
-      words: [{ word: 'failed', at: now, code: 'provider_unavailable' }],
-    };
+    let found: Accepted | undefined;
+    try {
+      found = await adapter.lookup(outboundOf(job, job.render()), contextOf(job, AbortSignal.timeout(10_000)));
+    } catch {
+      // Asked again until there is no time left to send it anyway.
+      if (now < job.message.expiresAt)
+        return { ...base, words: [], runAt: new Date(now.getTime() + timing.lookupSettleMs) };
+      return { ...base, ...unknown(job, number, clock, timing) };
+    }
+    if (found) return { ...base, ...taken(job, found, number, clock) };
+    const settledAt = (claimed.openSince ?? now).getTime() + timing.lookupSettleMs;
+    if (now.getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
+    // It never left. A message that ends its process each time must end itself: it has as many tries as any other.
+    const attempt = closed(job, number, 'not_sent');
+    if (nextAttempt(job.channel, number, now, timing)) return { ...base, attempt, ...again(now) };
+    return { ...base, attempt, words: [{ word: 'failed', at: now, code: 'provider_unavailable' }] };
   }
   return { ...base, ...unknown(job, number, clock, timing) };
 }
@@ -115,8 +125,8 @@ function taken(
       result: 'accepted',
       fault: null,
       providerCode: null,
-      providerMessage: accepted.note ?? null,
-      providerId: accepted.providerId ?? null,
+      providerMessage: accepted.note === undefined ? null : storable(accepted.note, PROVIDER_TEXT_MAX),
+      providerId: accepted.providerId === undefined ? null : storable(accepted.providerId, PROVIDER_ID_MAX),
       retryAt: null,
     },
     words: [{ word: 'accepted', at: clock.now(), ...(last ? { last } : {}) }],
@@ -202,19 +212,22 @@ function closed(
     number,
     result,
     fault: fault?.kind ?? null,
-    providerCode: fault?.providerCode ?? null,
-    providerMessage: fault?.providerMessage?.slice(0, 1_000) ?? null,
+    providerCode: fault?.providerCode === undefined ? null : storable(fault.providerCode, PROVIDER_ID_MAX),
+    providerMessage: fault?.providerMessage === undefined ? null : storable(fault.providerMessage, PROVIDER_TEXT_MAX),
     providerId: null,
     retryAt: retryAt ?? null,
   };
 }
 
-/** Anything but a DeliveryError is a bug of ours or of a plugin; the lease must not be burnt on it for ever. */
-const faultOf = (error: unknown): Fault =>
+/**
+ * Anything but a DeliveryError is a bug of ours or of a plugin. Once the provider was spoken to, nobody can say that it has
+ * not taken the message; before that, it certainly has not.
+ */
+const faultOf = (error: unknown, touched = false): Fault =>
   error instanceof DeliveryError
     ? error.fault
     : {
-        kind: 'response_unexpected',
+        kind: touched ? 'outcome_unknown' : 'response_unexpected',
         providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       };
 
@@ -226,18 +239,32 @@ const outboundOf = ({ message }: Job, content: Content): Outbound => ({
   ...(message.language ? { language: message.language } : {}),
 });
 
-function contextOf({ connection, adapter, message }: Job, signal: AbortSignal): SendContext<unknown> {
+function contextOf(
+  { connection, adapter, message }: Job,
+  signal: AbortSignal,
+  touched = { provider: false },
+): SendContext<unknown> {
   const reference = toWire('message', message.id);
   // Another adapter than the connection's own (the sandbox) must not open the connection's client.
-  const context =
-    adapter === connection.adapter
-      ? connection.checkContext(signal)
-      : {
-          credentials: connection.credentials,
-          client: undefined,
-          http: connection.http,
-          signal,
-          fault: (response: HttpResponse) => classify(adapter, response),
-        };
-  return { ...context, idempotencyKey: reference, callbackUrl: connection.callbackUrl(reference) };
+  const own = adapter === connection.adapter;
+  const context = own
+    ? connection.checkContext(signal)
+    : {
+        credentials: connection.credentials,
+        client: undefined,
+        http: connection.http,
+        signal,
+        fault: (response: HttpResponse) => classify(adapter, response),
+      };
+  // A client of the adapter's own speaks whenever it likes.
+  touched.provider = own && adapter.connect !== undefined;
+  return {
+    ...context,
+    http: (request) => {
+      touched.provider = true;
+      return context.http(request);
+    },
+    idempotencyKey: reference,
+    callbackUrl: connection.callbackUrl(reference),
+  };
 }

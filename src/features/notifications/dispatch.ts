@@ -9,20 +9,19 @@ import type { AnyAdapter, Registry } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
+import { isOutage } from '../../lib/errors.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { Events } from '../events/index.ts';
 import type { Idempotency } from '../idempotency/index.ts';
 import type { Templates } from '../templates/index.ts';
-import { type Claimed, claimDue, openAttempts } from './claim.ts';
-import { attempt, type Job, settle, type Timing } from './deliver.ts';
+import { type Claimed, claimDue, releaseDue } from './claim.ts';
+import type { Timing } from './deliver.ts';
 import { createPace } from './pace.ts';
+import { prepare } from './prepare.ts';
 import { type Result, recordResults } from './record.ts';
 import type { Render } from './render.ts';
-import type { Word } from './status.ts';
-import { loadMessages } from './store.ts';
-import type { Message } from './types.ts';
 
 export interface DispatchTiming extends Timing {
   /** A worker that says nothing for so long has lost its messages. */
@@ -58,7 +57,7 @@ const IN_FLIGHT_MAX = 1_000;
 const RECORD_AGAIN_MS = 500;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { db, registry, connections, templates, events, idempotency, render, adapterOf, log, timing } = deps;
+  const { db, connections, events, idempotency, log, timing } = deps;
   const owner = randomUUID();
   const pace = createPace();
   let offsetMs = 0;
@@ -68,10 +67,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     flush: (results) => recordResults({ db, events, idempotency, owner }, results),
     maxItems: BATCH,
     full: () => new Error('too many results wait to be recorded'),
+    isOutage,
   });
 
   let running = false;
   let pumping = false;
+  let looking: Promise<void> = Promise.resolve();
   let again = false;
   let inFlight = 0;
   /** Something may be due that had no room at the last look. */
@@ -87,73 +88,6 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const claimed = await claimDue(db, owner, { rooms, defaultRoom: 1, limit, leaseSeconds: timing.leaseSeconds });
     if (claimed[0]) offsetMs = claimed[0].now.getTime() - Date.now();
     return claimed;
-  }
-
-  /** What each claimed row asks for, in the order of the questions: is it over, has it expired, did it crash, shall it go? */
-  async function prepare(claimed: readonly Claimed[], deadline: number): Promise<readonly (() => Promise<Result>)[]> {
-    const messages = new Map(
-      (
-        await loadMessages(
-          db,
-          claimed.map(({ id }) => id),
-        )
-      ).map((message) => [message.id, message]),
-    );
-    const open = await connections.open([...new Set(claimed.map(({ connectionId }) => connectionId))]);
-    const versions = await templates.versions([
-      ...new Set([...messages.values()].flatMap(({ templateVersionId }) => templateVersionId ?? [])),
-    ]);
-    const sending: Job[] = [];
-    const work = claimed.map((one) => {
-      const message = messages.get(one.id);
-      const done =
-        (words: readonly Word[], extra: Partial<Result> = {}) =>
-        async (): Promise<Result> => ({
-          id: one.id,
-          fence: one.fence,
-          connectionId: one.connectionId,
-          words,
-          ...extra,
-        });
-      if (!message) return done([]);
-      if (!wantsAttempt(message))
-        return done(
-          message.outcomeUnknown ? [{ word: 'failed', at: one.now, code: 'outcome_unknown', outcome: 'unknown' }] : [],
-          closing(one),
-        );
-      const connection = open.get(one.connectionId);
-      const channel = registry.channel(message.channel);
-      if (!connection || !channel) return done([{ word: 'failed', at: one.now, code: 'credentials_invalid' }]);
-      const adapter = adapterOf(connection);
-      pace.learn(one.connectionId, adapter);
-      const version = message.templateVersionId ? versions.get(message.templateVersionId) : undefined;
-      const job: Job = {
-        claimed: one,
-        message,
-        channel,
-        adapter,
-        connection,
-        render: () => render(channel, message, version),
-        attempt: one.lastNumber + 1,
-        deadline,
-      };
-      if (one.openNumber !== null) return () => settle(job, clock, timing);
-      if (message.expiresAt <= one.now)
-        return done([{ word: 'failed', at: one.now, code: 'expired', outcome: 'expired' }]);
-      sending.push(job);
-      return () => attempt(job, clock, timing);
-    });
-    await openAttempts(
-      db,
-      sending.map(({ message, claimed: { fence, connectionId }, attempt: number }) => ({
-        messageId: message.id,
-        number,
-        tenantId: message.tenantId,
-        connectionId,
-        fence,
-      })),
-    );
-    return work;
   }
 
   async function run(one: Claimed, work: () => Promise<Result>): Promise<void> {
@@ -215,11 +149,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       connections.health(connectionId, false, closed.providerMessage ?? closed.fault);
   }
 
-  async function pump(): Promise<void> {
-    if (pumping) {
-      again = true;
-      return;
-    }
+  async function look(): Promise<void> {
     pumping = true;
     try {
       for (again = true; again && running; ) {
@@ -228,9 +158,14 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         const claimed = await claim();
         // A ring that came during the look asks for another one.
         if (claimed.length === 0) continue;
+        if (!running) return await give(claimed);
         // Five seconds before the lease ends, so that the answer can still be written down.
-        const work = await prepare(claimed, began + (timing.leaseSeconds * 1_000 * 5) / 6);
-        for (const [index, one] of claimed.entries()) void run(one, work[index] as () => Promise<Result>);
+        const prepared = await prepare(
+          { ...deps, clock, owner, learn: pace.learn },
+          claimed,
+          began + (timing.leaseSeconds * 1_000 * 5) / 6,
+        );
+        for (const { claimed: one, work } of prepared) void run(one, work);
         again = true;
       }
     } catch (error) {
@@ -242,8 +177,17 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (running && wait !== undefined) setTimeout(wake, wait).unref();
   }
 
+  /** Taken, and then told to stop: others may have them at once. */
+  const give = async (claimed: readonly Claimed[]): Promise<void> =>
+    void (await releaseDue(
+      db,
+      claimed.map(({ id, now }) => ({ id, runAt: now })),
+    ));
+
   const wake = (): void => {
-    if (running) void pump();
+    if (!running) return;
+    if (pumping) again = true;
+    else looking = look();
   };
 
   return {
@@ -256,34 +200,16 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     async stop(withinMs) {
       running = false;
       clearInterval(timer);
-      if (inFlight === 0) return recorder.idle();
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          onIdle = resolve;
-        }).then(() => recorder.idle()),
-        new Promise((resolve) => setTimeout(resolve, withinMs).unref()),
-      ]);
+      const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
+      // What is being claimed is started or given back first; only then is it known what is under way.
+      await Promise.race([looking, late]);
+      const quiet =
+        inFlight === 0
+          ? Promise.resolve()
+          : new Promise<void>((resolve) => {
+              onIdle = resolve;
+            });
+      await Promise.race([quiet.then(() => recorder.idle()), late]);
     },
   };
 }
-
-/** Queued, or taken and later refused with another attempt planned. */
-const wantsAttempt = ({ status, nextAttemptAt, outcomeUnknown }: Message): boolean =>
-  !outcomeUnknown && (status === 'queued' || (status === 'sent' && nextAttemptAt !== null));
-
-/** A receipt has settled what a crashed attempt left open: the provider had taken it. */
-const closing = ({ id, openNumber }: Claimed): Partial<Result> =>
-  openNumber === null
-    ? {}
-    : {
-        attempt: {
-          messageId: id,
-          number: openNumber,
-          result: 'accepted',
-          fault: null,
-          providerCode: null,
-          providerMessage: 'settled by a receipt',
-          providerId: null,
-          retryAt: null,
-        },
-      };

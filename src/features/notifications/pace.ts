@@ -18,12 +18,22 @@ interface Lane {
   inFlight: number;
   tokens: number;
   filledAt: number;
+  usedAt: number;
 }
+
+const FORGET_MS = 600_000;
 
 export function createPace(now: () => number = () => performance.now()): Pace {
   const lanes = new Map<string, Lane>();
   const laneOf = (id: string): Lane => {
-    const known = lanes.get(id) ?? { concurrency: 20, perSecond: 1_000, inFlight: 0, tokens: 1_000, filledAt: now() };
+    const known = lanes.get(id) ?? {
+      concurrency: 20,
+      perSecond: 1_000,
+      inFlight: 0,
+      tokens: 1_000,
+      filledAt: now(),
+      usedAt: now(),
+    };
     lanes.set(id, known);
     return known;
   };
@@ -40,14 +50,18 @@ export function createPace(now: () => number = () => performance.now()): Pace {
       lane.perSecond = perSecond;
       lane.tokens = Math.min(lane.tokens, Math.max(1, perSecond));
     },
-    rooms: () =>
-      [...lanes].map(([connectionId, lane]) => ({
+    rooms: () => {
+      // A connection that was quiet for a while is as good as new.
+      for (const [id, lane] of lanes) if (lane.inFlight === 0 && now() - lane.usedAt > FORGET_MS) lanes.delete(id);
+      return [...lanes].map(([connectionId, lane]) => ({
         connectionId,
         room: Math.max(0, Math.min(lane.concurrency - lane.inFlight, fill(lane))),
-      })),
+      }));
+    },
     begin(id) {
       const lane = laneOf(id);
       fill(lane);
+      lane.usedAt = now();
       lane.tokens--;
       lane.inFlight++;
       let over = false;

@@ -45,7 +45,10 @@ export const findMessages = async (
 ): Promise<string[]> => {
   const { text, values } = where(filter, before);
   return (
-    await sql.query<{ id: string }>(`select id from messages where ${text} order by id desc limit ${limit}`, values)
+    await sql.query<{ id: string }>(
+      `select id from messages where ${text} order by id desc limit $${values.length + 1}`,
+      [...values, limit],
+    )
   ).map(({ id }) => id);
 };
 
@@ -53,8 +56,8 @@ export const findMessages = async (
 export const countMessages = (sql: Sql, filter: Filter, max: number): Promise<{ status: Status; count: number }[]> => {
   const { text, values } = where(filter, undefined);
   return sql.query(
-    `select status, count(*)::int as count from (select status from messages where ${text} order by id desc limit ${max}) m group by status`,
-    values,
+    `select status, count(*)::int as count from (select status from messages where ${text} order by id desc limit $${values.length + 1}) m group by status`,
+    [...values, max],
   );
 };
 
@@ -79,7 +82,8 @@ export const lastDay = (sql: Sql, tenantId: string, mode: Mode, since: Date, max
 export const queueAge = async (sql: Sql, tenantId: string): Promise<{ waiting: number; oldestSeconds: number }> => {
   const [row] = await sql.query<{ waiting: number; oldest: number | null }>(
     `select count(*)::int as waiting, extract(epoch from clock_now() - min(run_at))::int as oldest
-     from (select run_at from due where tenant_id = $1 and owner is null and run_at <= clock_now() limit 100000) d`,
+     from (select run_at from due where connection_id in (select id from connections where tenant_id = $1 or owner = 'platform')
+       and tenant_id = $1 and owner is null and run_at <= clock_now() limit 100000) d`,
     [tenantId],
   );
   return { waiting: row?.waiting ?? 0, oldestSeconds: Math.max(0, row?.oldest ?? 0) };

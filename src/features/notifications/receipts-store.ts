@@ -13,9 +13,12 @@ export interface StoredReceipt {
   readonly providerCode: string | null;
   readonly providerMessage: string | null;
   readonly at: Date;
+  /** Which attempt the provider's id stands for; null when only our own reference told the message. */
+  readonly attempt: number | null;
 }
 const STORED = `r.connection_id as "connectionId", r.key, r.message_id as "messageId", r.provider_id as "providerId", r.receipt, r.fault,
-  r.provider_code as "providerCode", r.provider_message as "providerMessage", r.at`;
+  r.provider_code as "providerCode", r.provider_message as "providerMessage", r.at,
+  (select p.attempt from provider_refs p where p.connection_id = r.connection_id and p.provider_id = r.provider_id) as attempt`;
 
 /**
  * Stores what is new and says which message it belongs to: the one we named ourselves, if it went over this connection, else
@@ -65,6 +68,7 @@ export const refuseLater = async (
   sql: Sql,
   rows: readonly {
     messageId: string;
+    number: number;
     fault: string;
     providerCode: string | null;
     providerMessage: string | null;
@@ -73,8 +77,8 @@ export const refuseLater = async (
 ): Promise<Set<string>> => {
   const changed = await sql.query<{ id: string }>(
     `update attempts a set result = 'refused_later', fault = r.fault, provider_code = r."providerCode", provider_message = r."providerMessage", retry_at = r."retryAt"
-     from jsonb_to_recordset($1) as r("messageId" uuid, fault text, "providerCode" text, "providerMessage" text, "retryAt" timestamptz)
-     where a.message_id = r."messageId" and a.result = 'accepted' returning a.message_id as id`,
+     from jsonb_to_recordset($1) as r("messageId" uuid, number smallint, fault text, "providerCode" text, "providerMessage" text, "retryAt" timestamptz)
+     where a.message_id = r."messageId" and a.number = r.number and a.result = 'accepted' returning a.message_id as id`,
     [JSON.stringify(rows)],
   );
   return new Set(changed.map(({ id }) => id));

@@ -17,7 +17,7 @@ import {
   refuseLater,
   type StoredReceipt,
 } from './receipts-store.ts';
-import { applyWords, type RecordDeps } from './record.ts';
+import { applyWords, type RecordDeps, releaseFailed } from './record.ts';
 import type { Word } from './status.ts';
 import { lockMessages, scheduleDue, withdrawDue } from './store.ts';
 import type { Message } from './types.ts';
@@ -41,8 +41,8 @@ export interface NewReceipt {
 export interface Receipts {
   /** In the transaction that marks their request as applied. */
   ingest(trx: Sql, receipts: readonly NewReceipt[]): Promise<void>;
-  /** Receipts that came before their message was known, and messages whose time for receipts is over. */
-  sweep(): Promise<void>;
+  /** Receipts that came before their message was known, and messages whose time for receipts is over; how many of these. */
+  sweep(): Promise<number>;
 }
 
 export interface ReceiptDeps extends Pick<RecordDeps, 'events' | 'idempotency'> {
@@ -70,11 +70,12 @@ export function createReceipts(deps: ReceiptDeps): Receipts {
     async sweep() {
       await db.transaction(async (trx) => apply(trx, deps, await claimParked(trx)));
       await purgeParked(db, timing.receiptWindowMs / 1_000);
-      await db.transaction(async (trx) => {
+      return db.transaction(async (trx) => {
         const { ids, position } = await overdueReceipts(trx, timing.receiptWindowMs, 1_000);
-        if (!position) return;
+        if (!position) return 0;
         await applyWords(trx, deps, new Map(ids.map((id) => [id, [{ word: 'silence', at: clock.now() }]])));
         await moveCursor(trx, position);
+        return ids.length;
       });
     },
   };
@@ -94,12 +95,16 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
   for (const receipt of receipts) {
     const message = before.get(receipt.messageId);
     if (!message) continue;
+    // A second word about an attempt that was taken back, in this batch or before it, is history.
+    if (isNegative(receipt) && (isPast(message, receipt) || retries.some((retry) => retry.message.id === message.id)))
+      continue;
     const nextAt = laterAttempt(message, receipt, deps);
     if (nextAt) retries.push({ message, receipt, nextAt });
     else words.set(message.id, [...(words.get(message.id) ?? []), wordOf(receipt)]);
   }
   await takeBack(trx, words, retries);
-  const { after, applied } = await applyWords(trx, deps, words);
+  const folded = await applyWords(trx, deps, words);
+  const { after, applied } = folded;
   const moved = receipts.filter(({ messageId }) => applied.has(messageId));
   if (moved.length > 0) await markApplied(trx, moved);
   const settled = after.filter(
@@ -112,6 +117,7 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
       settled.map(({ id }) => id),
     );
   await closeUnknown(trx, before, receipts);
+  await releaseFailed(trx, deps.idempotency, folded);
 }
 
 const wordOf = ({ receipt, at, fault }: StoredReceipt): Word => ({
@@ -121,15 +127,17 @@ const wordOf = ({ receipt, at, fault }: StoredReceipt): Word => ({
   ...(fault ? { code: fault } : {}),
 });
 
+const isNegative = ({ receipt }: StoredReceipt): boolean => receipt === 'failed' || receipt === 'bounced';
+
+/** It speaks of an attempt that is over and has been followed, or is about to be followed, by another. */
+const isPast = ({ attempts, nextAttemptAt }: Message, { attempt }: StoredReceipt): boolean =>
+  nextAttemptAt !== null || (attempt !== null && attempt < attempts);
+
 /** When a message that was taken and then refused may go again; `undefined`: this receipt is the last word. */
-function laterAttempt(
-  message: Message,
-  { receipt, fault, at }: StoredReceipt,
-  { registry, timing }: ReceiptDeps,
-): Date | undefined {
+function laterAttempt(message: Message, stored: StoredReceipt, { registry, timing }: ReceiptDeps): Date | undefined {
+  const { fault, at } = stored;
   // A bounce that names a passing reason (a full mailbox) is such a refusal too.
-  if ((receipt !== 'failed' && receipt !== 'bounced') || !fault || !FAULTS[fault as FaultKind]?.retryable)
-    return undefined;
+  if (!isNegative(stored) || !fault || !FAULTS[fault as FaultKind]?.retryable) return undefined;
   if (message.status !== 'sent' || message.outcome || message.nextAttemptAt || message.outcomeUnknown) return undefined;
   const channel = registry.channel(message.channel);
   const nextAt = channel && nextAttempt(channel, message.attempts, at, timing);
@@ -146,6 +154,7 @@ async function takeBack(
     trx,
     retries.map(({ message, receipt, nextAt }) => ({
       messageId: message.id,
+      number: receipt.attempt ?? message.attempts,
       fault: receipt.fault ?? 'provider_unavailable',
       providerCode: receipt.providerCode,
       providerMessage: receipt.providerMessage,
@@ -170,26 +179,24 @@ async function takeBack(
     ]);
 }
 
-/** A receipt says that the provider has it: the attempt that had no answer was accepted after all. */
+/** The attempt that had no answer has one now: the provider has it, or has refused it after all. */
 const closeUnknown = async (
   trx: Sql,
   before: ReadonlyMap<string, Message>,
   receipts: readonly StoredReceipt[],
 ): Promise<void> => {
-  const known = receipts.filter(
-    ({ messageId, receipt }) => before.get(messageId)?.outcomeUnknown && receipt !== 'failed',
-  );
+  const known = receipts.filter(({ messageId }) => before.get(messageId)?.outcomeUnknown);
   if (known.length === 0) return;
   await closeAttempts(
     trx,
-    known.map(({ messageId, providerId }) => ({
-      messageId,
-      number: before.get(messageId)?.attempts ?? 1,
-      result: 'accepted',
-      fault: null,
-      providerCode: null,
-      providerMessage: 'settled by a receipt',
-      providerId,
+    known.map((receipt) => ({
+      messageId: receipt.messageId,
+      number: before.get(receipt.messageId)?.attempts ?? 1,
+      result: isNegative(receipt) ? 'refused' : 'accepted',
+      fault: isNegative(receipt) ? receipt.fault : null,
+      providerCode: receipt.providerCode,
+      providerMessage: receipt.providerMessage ?? 'settled by a receipt',
+      providerId: receipt.providerId,
       retryAt: null,
     })),
   );

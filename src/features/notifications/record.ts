@@ -41,7 +41,9 @@ export const recordResults = (
 ): Promise<readonly Recorded[]> =>
   db.transaction(async (trx) => {
     const held = await holdDue(trx, owner, results);
-    const mine = results.filter(({ id }) => held.has(id));
+    // Of two results of one row, the late one of a lapsed lease and the current one, only the fence tells which counts.
+    const isHeld = ({ id, fence }: Pick<Result, 'id' | 'fence'>): boolean => held.has(`${id}/${fence}`);
+    const mine = results.filter(isHeld);
     const refs = results.flatMap(({ id, connectionId, attempt }) =>
       attempt?.providerId
         ? [{ connectionId, providerId: attempt.providerId, messageId: id, attempt: attempt.number }]
@@ -49,23 +51,24 @@ export const recordResults = (
     );
     if (refs.length > 0) await insertRefs(trx, refs);
     const attempts = mine.flatMap(({ attempt }) => attempt ?? []);
-    const { after } = await applyWords(
+    const folded = await applyWords(
       trx,
-      { events, idempotency },
+      { events },
       new Map(mine.map(({ id, words }) => [id, words])),
       new Map(attempts.map(({ messageId, number }) => [messageId, number])),
     );
-    const delivered = new Set(after.filter(({ status }) => status === 'delivered').map(({ id }) => id));
+    const delivered = new Set(folded.after.filter(({ status }) => status === 'delivered').map(({ id }) => id));
     if (attempts.length > 0)
       await closeAttempts(
         trx,
         attempts.map((attempt) => (delivered.has(attempt.messageId) ? settledByReceipt(attempt) : attempt)),
       );
+    await releaseFailed(trx, idempotency, folded);
     const again = mine.flatMap(({ id, runAt }) => (runAt ? [{ id, runAt }] : []));
     if (again.length > 0) await releaseDue(trx, again);
     const done = mine.filter(({ runAt }) => !runAt).map(({ id }) => id);
     if (done.length > 0) await finishDue(trx, done);
-    return results.map(({ id }) => (held.has(id) ? 'recorded' : 'lease_lost'));
+    return results.map(({ id, fence }) => (isHeld({ id, fence }) ? 'recorded' : 'lease_lost'));
   });
 
 /** No answer came, but a receipt did, and it was here first. */
@@ -74,13 +77,20 @@ const settledByReceipt = (attempt: ClosedAttempt): ClosedAttempt =>
     ? { ...attempt, result: 'accepted', fault: null, providerCode: null, providerMessage: 'settled by a receipt' }
     : attempt;
 
-/** Folds words into messages and tells of what became true; returns the messages as they are now, and which of them changed. */
+export interface Folded {
+  /** The messages as they are now. */
+  readonly after: readonly Message[];
+  /** Which of them changed. */
+  readonly applied: ReadonlySet<string>;
+}
+
+/** Folds words into messages and tells of what became true. */
 export async function applyWords(
   trx: Sql,
-  { events, idempotency }: Pick<RecordDeps, 'events' | 'idempotency'>,
+  { events }: Pick<RecordDeps, 'events'>,
   words: ReadonlyMap<string, readonly Word[]>,
   attempts: ReadonlyMap<string, number> = new Map(),
-): Promise<{ readonly after: readonly Message[]; readonly applied: ReadonlySet<string> }> {
+): Promise<Folded> {
   if (words.size === 0) return { after: [], applied: new Set() };
   const messages = await lockMessages(trx, [...words.keys()]);
   const news: Parameters<Events['emit']>[1][number][] = [];
@@ -104,12 +114,20 @@ export async function applyWords(
   });
   await updateStates(trx, changed);
   await events.emit(trx, news);
-  const failed = changed
-    .filter(({ status, idempotencyKey }) => status === 'failed' && idempotencyKey)
-    .map(({ id }) => notificationIdOf(id));
-  if (failed.length > 0) await idempotency.release(trx, [...new Set(failed)]);
   return { after, applied: new Set(changed.map(({ id }) => id)) };
 }
+
+/**
+ * Frees the idempotency keys of what has failed by these words. Only after the attempts are closed: a key stays taken while
+ * one of them may have arrived.
+ */
+export async function releaseFailed(trx: Sql, idempotency: Idempotency, { after, applied }: Folded): Promise<void> {
+  const failed = after.filter(
+    ({ id, status, idempotencyKey }) => applied.has(id) && status === 'failed' && idempotencyKey,
+  );
+  if (failed.length > 0) await idempotency.release(trx, [...new Set(failed.map(({ id }) => notificationIdOf(id)))]);
+}
+
 const STATE = [
   'status',
   'outcome',

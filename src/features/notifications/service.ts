@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal, Reply } from '../../lib/http.ts';
+import { notificationIdOf } from '../../lib/ids.ts';
 import type { Connections } from '../connections/index.ts';
 import type { Events } from '../events/index.ts';
 import { hashOf, type Idempotency } from '../idempotency/index.ts';
@@ -12,9 +13,10 @@ import type { Accept } from './accept.ts';
 import type { Planner } from './plan.ts';
 import { judge } from './policy.ts';
 import { type Detail, messagesOf, type Queries } from './queries.ts';
-import { applyWords } from './record.ts';
+import { loadAttempts } from './receipts-store.ts';
+import { applyWords, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
-import type { SendBody } from './schema.ts';
+import { type SendBody, TTL_SECONDS } from './schema.ts';
 import { withdrawDue } from './store.ts';
 import type { Message, Origin, SendCommand } from './types.ts';
 
@@ -100,32 +102,37 @@ export function createVerbs(deps: VerbDeps): Verbs {
           messages.filter(({ status }) => status === 'queued').map(({ id }) => id),
         );
         if (withdrawn.length === 0) throw new ApiError('not_cancellable');
-        await applyWords(
+        const folded = await applyWords(
           trx,
-          { events, idempotency },
+          { events },
           new Map(
             withdrawn.map((id) => [id, [{ word: 'failed', at: clock.now(), code: 'cancelled', outcome: 'cancelled' }]]),
           ),
         );
+        await releaseFailed(trx, idempotency, folded);
       });
       return queries.get(principal, notificationId);
     },
     async retry(origin, notificationId, idempotencyKey) {
-      const messages = await db.read(origin.principal.tenantId, (sql) =>
-        messagesOf(sql, origin.principal, notificationId),
-      );
-      if (!messages.every(({ status, outcome }) => status === 'failed' && outcome !== 'unknown'))
+      const { messages, unheard } = await db.read(origin.principal.tenantId, async (sql) => {
+        const found = await messagesOf(sql, origin.principal, notificationId);
+        const attempts = await loadAttempts(
+          sql,
+          found.map(({ id }) => id),
+        );
+        return { messages: found, unheard: attempts.some(({ result }) => result === null || result === 'unknown') };
+      });
+      if (unheard || !messages.every(({ status, outcome }) => status === 'failed' && outcome !== 'unknown'))
         throw new ApiError('not_retryable');
-      const body = bodyOf(messages);
       const [first] = messages as readonly Message[] as readonly [Message];
-      const [answer] = await accept(origin, [
-        {
-          body,
-          idempotencyKey,
-          requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}),
-          retryOf: first.id.replace(/.$/, '0'),
-        },
-      ]);
+      const command: SendCommand = {
+        body: bodyOf(messages),
+        // Pressed twice it is one retry; when that one has failed as well, its key is free and there can be another.
+        idempotencyKey: idempotencyKey ?? `retry of ${notificationId}`,
+        requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}),
+        retryOf: notificationIdOf(first.id),
+      };
+      const [answer] = await accept(origin, [command]);
       if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
       return answer;
     },
@@ -177,6 +184,7 @@ function bodyOf(messages: readonly Message[]): SendBody {
   const own = messages.filter(({ input }) => input.content).map(({ channel, input }) => [channel, input.content]);
   const slug = messages.find(({ templateSlug }) => templateSlug)?.templateSlug;
   const data = messages.find(({ input }) => input.data)?.input.data;
+  const language = messages.find((message) => message.language)?.language;
   return {
     recipient: { ...first.recipient },
     notification: {
@@ -185,7 +193,11 @@ function bodyOf(messages: readonly Message[]): SendBody {
       ...(data ? { data } : {}),
       ...Object.assign({}, ...raw),
       ...(own.length > 0 ? { content: Object.fromEntries(own) } : {}),
-      ...(first.language ? { language: first.language } : {}),
+      ...(language ? { language } : {}),
+      ttl_seconds: Math.min(
+        Math.max(Math.round((first.expiresAt.getTime() - first.createdAt.getTime()) / 1_000), TTL_SECONDS.min),
+        TTL_SECONDS.max,
+      ),
       category: first.category as 'transactional',
       priority: (['high', 'normal', 'low'] as const)[first.lane] ?? 'normal',
       on_unknown: first.onUnknown,

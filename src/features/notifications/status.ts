@@ -167,7 +167,8 @@ function deliver({ state, events }: Fold, at: Date): Fold {
 
 function fail({ state, events }: Fold, at: Date, code: string, outcome: Outcome): Fold {
   const to = MOVES[state.status].failed;
-  if (!to) return { state, events };
+  // What was handed over meanwhile cannot be cancelled any more.
+  if (!to || (outcome === 'cancelled' && state.status !== 'queued')) return { state, events };
   return {
     state: {
       ...state,

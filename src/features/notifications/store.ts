@@ -70,16 +70,20 @@ export async function updateStates(sql: Sql, states: readonly (State & { id: str
   );
 }
 
-/** Takes due rows away that no worker holds, without waiting for those that one is just taking or giving back; returns the ids. */
+/**
+ * Takes due rows away that no worker holds and no call is open for, without waiting for those that a worker is just taking or
+ * giving back; returns the ids.
+ */
 export const withdrawDue = async (sql: Sql, ids: readonly string[]): Promise<string[]> =>
   (
     await sql.query<{ id: string }>(
-      `delete from due where id in (select id from due where id = any($1) and owner is null for update skip locked) returning id`,
+      `delete from due where id in (select id from due where id = any($1) and owner is null
+         and not exists (select from attempts where message_id = due.id and result is null) for update skip locked) returning id`,
       [ids],
     )
   ).map(({ id }) => id);
 
-/** A settled message has nothing more due; one that a worker holds is left to that worker. */
+/** Makes messages due at a time; what a worker holds is left to that worker. */
 export const scheduleDue = (
   sql: Sql,
   rows: readonly { id: string; tenantId: string; connectionId: string; lane: number; runAt: Date }[],

@@ -25,7 +25,7 @@ import {
   takesBack,
   verifyReceipt,
 } from './adapter.ts';
-import { advanceOutbox, dueOutbox, findOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
+import { advanceOutbox, dueOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
 export { SANDBOX_ADAPTER } from './adapter.ts';
 export { REACTIONS, sandboxRoutes } from './routes.ts';
@@ -156,18 +156,8 @@ export function createSandbox({
   ): Promise<OutboxRow & { status: string; createdAt: Date }> {
     const id = fromWire('message', messageId);
     if (!id || principal.mode !== 'sandbox') throw new ApiError('not_found');
-    const [row] = await db.read(principal.tenantId, async (sql) => {
-      const [found] = await findOutbox(sql, [id]);
-      return found
-        ? listOutbox(sql, principal.tenantId, {
-            channel: found.channel,
-            address: found.address,
-            before: `${id.slice(0, 35)}${(Number.parseInt(id.slice(35), 16) + 1).toString(16)}`.slice(0, 36),
-            limit: 1,
-          })
-        : [];
-    });
-    if (!row || row.messageId !== id) throw new ApiError('not_found');
+    const [row] = await db.read(principal.tenantId, (sql) => listOutbox(sql, principal.tenantId, { id, limit: 1 }));
+    if (!row) throw new ApiError('not_found');
     return row;
   }
 

@@ -43,9 +43,6 @@ export const acceptOutbox = (sql: Sql, messageId: string, steps: readonly Receip
     [messageId, JSON.stringify(steps), steps[0] ? (steps[0].afterMs ?? 0) : null],
   );
 
-export const findOutbox = (sql: Sql, messageIds: readonly string[]): Promise<OutboxRow[]> =>
-  sql.query(`select ${ROW} from outbox where message_id = any($1)`, [messageIds]);
-
 /** Rows whose next receipt is due, held until the end of the transaction. */
 export const dueOutbox = (sql: Sql, limit: number): Promise<OutboxRow[]> =>
   sql.query(`select ${ROW} from outbox where next_at <= clock_now() order by next_at limit $1 for update skip locked`, [
@@ -65,22 +62,26 @@ export const advanceOutbox = (
     [JSON.stringify(rows)],
   );
 
+export interface OutboxFilter {
+  readonly id?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly address?: string | undefined;
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
 /** Messages of the outbox, newest first, each with its status. */
 export const listOutbox = (
   sql: Sql,
   tenantId: string,
-  {
-    channel,
-    address,
-    before,
-    limit,
-  }: { channel?: string | undefined; address?: string | undefined; before?: string | undefined; limit: number },
+  { id, channel, address, before, limit }: OutboxFilter,
 ): Promise<(OutboxRow & { status: string; createdAt: Date })[]> =>
   sql.query(
     `select o.message_id as "messageId", o.connection_id as "connectionId", o.channel, o.address, o.content, o.provider_id as "providerId",
        o.refused, o.accepted_at as "acceptedAt", o.steps, m.status, m.created_at as "createdAt"
      from outbox o join messages m on m.id = o.message_id
      where o.tenant_id = $1 and ($2::text is null or o.channel = $2) and ($3::text is null or o.address = $3) and ($4::uuid is null or o.message_id < $4)
+       and ($6::uuid is null or o.message_id = $6)
      order by o.message_id desc limit $5`,
-    [tenantId, channel ?? null, address ?? null, before ?? null, limit],
+    [tenantId, channel ?? null, address ?? null, before ?? null, limit, id ?? null],
   );
