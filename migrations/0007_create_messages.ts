@@ -25,6 +25,8 @@ export const up = (knex: Knex): Promise<void> =>
     lane smallint not null check (lane between 0 and 2),
     on_unknown text not null check (on_unknown in ('wait', 'resend')),
     created_at timestamptz not null,
+    -- Asked for later than at once.
+    send_at timestamptz,
     -- No attempt begins after this.
     expires_at timestamptz not null,
     idempotency_key text,

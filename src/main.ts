@@ -3,6 +3,7 @@
  * first thing a person sees of the product; what it refuses, it refuses with the way out.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { migrations } from '../migrations/index.ts';
 import { createApp, type Listening, listen } from './app.ts';
@@ -10,6 +11,7 @@ import { createDeps, type Deps, type DepsOptions } from './deps.ts';
 import { type Config, ConfigError, parseKeys, publicUrlOf } from './lib/config.ts';
 import { newEncryptionKey } from './lib/crypto.ts';
 import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
+import { isOutage } from './lib/errors.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { checkSchema, migrateUp } from './lib/migrate.ts';
 import { type Metrics, serveMetrics } from './metrics.ts';
@@ -44,6 +46,8 @@ export async function start({
   timing,
   say = () => undefined,
 }: StartOptions): Promise<Running> {
+  // Before a database is made or touched for nothing.
+  if (given.role !== 'worker') await probePort(given);
   const { config, url: databaseUrl, server, label } = await openDatabase(given, log, say);
   let deps: Deps | undefined;
   let listening: Listening | undefined;
@@ -59,8 +63,12 @@ export async function start({
     await server?.stop();
   };
   try {
-    if (config.role === 'all') await migrateUp(databaseUrl, migrations);
-    else await checkSchema(databaseUrl, migrations);
+    try {
+      if (config.role === 'all') await migrateUp(databaseUrl, migrations);
+      else await checkSchema(databaseUrl, migrations);
+    } catch (error) {
+      throw explainStore(error, databaseUrl);
+    }
     const plugins = await loadPlugins(config.plugins, log);
     deps = await createDeps({
       config,
@@ -151,6 +159,24 @@ export function withKeys(config: Config): Config {
       `${file} does not hold an encryption key. Restore it from a backup: without it stored credentials cannot be read.`,
     ]);
   return { ...config, encryptionKeys: keys };
+}
+
+/** Throws what a listener would say of this port, and leaves it free. */
+async function probePort(config: Config): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(explainListen(error, config)));
+    server.listen(config.port, config.host, () => server.close(() => resolve()));
+  });
+}
+
+/** An outside database that does not answer is the operator's to mend, and the stack of a driver says nothing about it. */
+function explainStore(error: unknown, databaseUrl: string): unknown {
+  if (!isOutage(error)) return error;
+  const { host, pathname } = new URL(databaseUrl);
+  return new Error(
+    `The database ${pathname.slice(1)} at ${host} cannot be reached (${(error as Error).message || (error as { code?: string }).code}). Check DATABASE_URL, that the server runs, and that it lets this machine in; carillon doctor looks at all of it.`,
+  );
 }
 
 function explainListen(error: NodeJS.ErrnoException, { host, port }: Config): Error {

@@ -10,7 +10,10 @@ import { type Outline, outline, type Slot } from './definition.ts';
 
 export function author(content: WhatsAppContent, language: string): WhatsAppContent {
   const { template, definition } = content;
-  if (content.type !== 'template' || !template) return content;
+  // Free text is an answer within the window, never a template: what opens a conversation was approved.
+  if (content.type !== 'template')
+    throw new ContentError('/type', 'must be "template": a WhatsApp template holds an approved message, not free text');
+  if (!template) return content;
   const given = template.components ?? [];
   checkGiven(given);
   const components = definition ? complete(given, definition) : given;

@@ -4,6 +4,7 @@
  * at once.
  */
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -174,7 +175,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 
   const port = read('PORT', 3000, whole(0, 65_535), 'a port number');
-  const host = read('HOST', '127.0.0.1', text, 'an address');
+  const host = read(
+    'HOST',
+    '127.0.0.1',
+    (value) => (isIP(value) || value === 'localhost' ? value : undefined),
+    'an IP address of this machine, or localhost',
+  );
   const databaseUrl = read<string | undefined>(
     'DATABASE_URL',
     undefined,

@@ -200,7 +200,7 @@ export const ERRORS = {
   url_not_allowed: entry(
     422,
     'invalid_request_error',
-    'This address is not public, or its scheme or port is not allowed.',
+    'This address is not public, or its scheme or port is not allowed. A private server of your own works once the operator lists its host:port in EGRESS_ALLOW.',
   ),
   live_mode_required: entry(
     422,

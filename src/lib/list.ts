@@ -1,7 +1,9 @@
 /** Lists, one shape for all of them: newest first, `limit` and `cursor` in, `has_more` and `next_cursor` out. */
 import { type TSchema, Type } from '@sinclair/typebox';
+import { ApiError } from './errors.ts';
+import { fromWire, type IdKind } from './ids.ts';
 
-/** The cursor is the id of the last item seen; a feature reads it with `fromWire` and takes a stranger's for none. */
+/** The cursor is the id of the last item seen. */
 export const listQuery = Type.Object(
   {
     limit: Type.Integer({
@@ -41,4 +43,13 @@ export function listPage<R, T extends { readonly id: string }>(
   const data = rows.slice(0, limit).map(show);
   const more = rows.length > limit;
   return { object: 'list', data, has_more: more, next_cursor: more ? (data.at(-1)?.id ?? null) : null };
+}
+
+/** The UUID of a cursor. Throws `validation_failed` for one that is none of ours: a loop over pages must not begin again. */
+export function readCursor(kind: IdKind, cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const id = fromWire(kind, cursor);
+  if (id === undefined)
+    throw new ApiError('validation_failed', 'cursor: is not one of ours; start without it', { param: 'cursor' });
+  return id;
 }

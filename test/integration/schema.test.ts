@@ -58,7 +58,7 @@ describe('a thousand messages', () => {
         onUnknown: 'wait',
         createdAt: now,
         expiresAt: new Date(now.getTime() + 86_400_000),
-        runAt: now,
+        sendAt: null,
         idempotencyKey: null,
         retryOf: null,
         actorId: 'key',

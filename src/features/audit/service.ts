@@ -5,8 +5,8 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import type { HttpHooks, Principal, Reply, Request } from '../../lib/http.ts';
-import { fromWire, toWire } from '../../lib/ids.ts';
-import { type List, listPage } from '../../lib/list.ts';
+import { toWire } from '../../lib/ids.ts';
+import { type List, listPage, readCursor } from '../../lib/list.ts';
 import type { AuditItem } from './schema.ts';
 import { type AuditEntry, type AuditRow, insertEntry, listEntries, PLATFORM } from './store.ts';
 
@@ -29,7 +29,7 @@ export function createAudit({ db }: AuditDeps): Audit {
   return {
     record,
     async list(principal, { limit, cursor }) {
-      const before = cursor === undefined ? undefined : fromWire('audit', cursor);
+      const before = readCursor('audit', cursor);
       const rows = await db.read(principal.tenantId, (trx) => listEntries(trx, principal.tenantId, limit + 1, before));
       return listPage(rows, limit, show);
     },

@@ -11,7 +11,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Fetch } from '../../lib/fetch.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
-import { listPage } from '../../lib/list.ts';
+import { listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
 import { invalid } from '../../lib/schema.ts';
 import type { Audit } from '../audit/index.ts';
@@ -138,7 +138,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 
     async list(principal, { limit, cursor }) {
       const owner = ownerOf(principal);
-      const before = cursor === undefined ? undefined : fromWire('connection', cursor);
+      const before = readCursor('connection', cursor);
       const rows = await read(owner, (sql) => store.listOwned(sql, owner, principal.mode, limit + 1, before));
       return listPage(rows, limit, show);
     },

@@ -38,11 +38,13 @@ export function checkAddresses(adapter: AnyAdapter, values: Values, egress: Egre
         : field.type === 'host'
           ? egress.refusal(value, portBeside(adapter, field, values))
           : undefined;
-    if (refusal)
-      throw new ApiError('url_not_allowed', `${AT}.${field.name}: ${refusal}.`, {
-        param: `${AT}.${field.name}`,
-        details: { fields: [{ path: `${AT}.${field.name}`, message: refusal }] },
-      });
+    if (!refusal) continue;
+    const path = `${AT}.${field.name}`;
+    const message = `${refusal}; if it is a server of your own, the operator can allow its host:port with EGRESS_ALLOW`;
+    throw new ApiError('url_not_allowed', `${path}: ${message}.`, {
+      param: path,
+      details: { fields: [{ path, message }] },
+    });
   }
 }
 

@@ -233,9 +233,9 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
   const { notification, recipient } = body;
   const { principal, at, ip, requestId } = origin;
   const category = notification.category ?? template?.category ?? 'transactional';
-  const runAt = sendTime(notification, at);
+  const sendAt = sendTime(notification, at);
   const expiresAt = new Date(
-    runAt.getTime() +
+    (sendAt ?? at).getTime() +
       (notification.ttl_seconds ?? (category === 'otp' ? TTL_SECONDS.otp : TTL_SECONDS.default)) * 1_000,
   );
   const common = {
@@ -246,7 +246,7 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
     lane: { high: 0, normal: 1, low: 2 }[notification.priority ?? (category === 'otp' ? 'high' : 'normal')],
     onUnknown: notification.on_unknown ?? 'wait',
     createdAt: at,
-    runAt,
+    sendAt,
     expiresAt,
     idempotencyKey: idempotencyKey ?? null,
     retryOf: retryOf ?? null,
@@ -277,8 +277,8 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
   });
 }
 
-function sendTime({ send_at }: SendNotification, now: Date): Date {
-  if (!send_at) return now;
+function sendTime({ send_at }: SendNotification, now: Date): Date | null {
+  if (!send_at) return null;
   const at = new Date(send_at);
   const message =
     at.getTime() < now.getTime() - 60_000
@@ -290,5 +290,5 @@ function sendTime({ send_at }: SendNotification, now: Date): Date {
     throw new ApiError('validation_failed', `notification.send_at: ${message}. Leave it out to send at once.`, {
       param: 'notification.send_at',
     });
-  return at < now ? now : at;
+  return at <= now ? null : at;
 }

@@ -5,7 +5,7 @@ import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
-import type { List } from '../../lib/list.ts';
+import { type List, readCursor } from '../../lib/list.ts';
 import type { Connections } from '../connections/index.ts';
 import type { Templates } from '../templates/index.ts';
 import { countMessages, type Filter, findMessages, lastDay, queueAge } from './queries-store.ts';
@@ -70,9 +70,7 @@ const DAY_MAX = 100_000;
 export function createQueries({ db, clock, registry, connections, templates, render }: QueryDeps): Queries {
   return {
     async list(principal, { limit, cursor, ...filters }) {
-      const before = cursor === undefined ? undefined : fromWire('notification', cursor);
-      if (cursor !== undefined && !before)
-        throw new ApiError('validation_failed', 'cursor: is not one of ours; start without it', { param: 'cursor' });
+      const before = readCursor('notification', cursor);
       return db.read(principal.tenantId, async (sql) => {
         const ids = await notificationsOf(sql, filterOf(principal, filters), before, limit + 1);
         const messages = await loadNotifications(sql, principal.tenantId, principal.mode, ids.slice(0, limit));

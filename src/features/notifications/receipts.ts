@@ -100,7 +100,7 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
       continue;
     const nextAt = laterAttempt(message, receipt, deps);
     if (nextAt) retries.push({ message, receipt, nextAt });
-    else words.set(message.id, [...(words.get(message.id) ?? []), wordOf(receipt)]);
+    else words.set(message.id, [...(words.get(message.id) ?? []), wordOf(receipt, message)]);
   }
   await takeBack(trx, words, retries);
   const folded = await applyWords(trx, deps, words);
@@ -120,12 +120,16 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
   await releaseFailed(trx, deps.idempotency, folded);
 }
 
-const wordOf = ({ receipt, at, fault }: StoredReceipt): Word => ({
-  word: 'receipt',
-  receipt: receipt as Receipt,
-  at,
-  ...(fault ? { code: fault } : {}),
-});
+/** A provider that tells the time in whole seconds, or by a slow clock, does not make a message arrive before it left. */
+function wordOf({ receipt, at, fault }: StoredReceipt, { createdAt, sentAt }: Message): Word {
+  const earliest = sentAt ?? createdAt;
+  return {
+    word: 'receipt',
+    receipt: receipt as Receipt,
+    at: at < earliest ? earliest : at,
+    ...(fault ? { code: fault } : {}),
+  };
+}
 
 const isNegative = ({ receipt }: StoredReceipt): boolean => receipt === 'failed' || receipt === 'bounced';
 
@@ -175,7 +179,7 @@ async function takeBack(
   for (const { message, receipt, nextAt } of retries)
     words.set(message.id, [
       ...(words.get(message.id) ?? []),
-      refused.has(message.id) ? { word: 'retry', at: receipt.at, nextAt } : wordOf(receipt),
+      refused.has(message.id) ? { word: 'retry', at: receipt.at, nextAt } : wordOf(receipt, message),
     ]);
 }
 

@@ -221,6 +221,7 @@ const messageFields = {
   unreceipted: Type.Optional(Type.Boolean({ description: 'Handed over; this channel will tell no more.' })),
   attempts_made: Type.Integer(),
   next_attempt_at: Type.Optional(Time),
+  send_at: Type.Optional(Type.String({ format: 'date-time', description: 'Not before this time.' })),
   sent_at: Type.Optional(Time),
   delivered_at: Type.Optional(Time),
   failed_at: Type.Optional(Time),

@@ -126,9 +126,10 @@ export function createVerbs(deps: VerbDeps): Verbs {
         throw new ApiError('not_retryable');
       const [first] = messages as readonly Message[] as readonly [Message];
       const command: SendCommand = {
-        body: bodyOf(messages),
-        // Pressed twice it is one retry; when that one has failed as well, its key is free and there can be another.
-        idempotencyKey: idempotencyKey ?? `retry of ${notificationId}`,
+        body: bodyOf(messages, clock.now()),
+        // It takes over the key of the first, so that the two are never both sent again; pressed twice it is one retry. When
+        // that one has failed as well, its key is free and there can be another.
+        idempotencyKey: idempotencyKey ?? first.idempotencyKey ?? `retry of ${notificationId}`,
         requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}),
         retryOf: notificationIdOf(first.id),
       };
@@ -176,7 +177,7 @@ const notesOf = (required: boolean, connected: boolean): string =>
   ].join(' ');
 
 /** The request again, from what was kept of it. */
-function bodyOf(messages: readonly Message[]): SendBody {
+function bodyOf(messages: readonly Message[], now: Date): SendBody {
   const [first] = messages as readonly [Message];
   const raw = messages
     .filter(({ templateVersionId, input }) => !templateVersionId && !input.content)
@@ -194,8 +195,12 @@ function bodyOf(messages: readonly Message[]): SendBody {
       ...Object.assign({}, ...raw),
       ...(own.length > 0 ? { content: Object.fromEntries(own) } : {}),
       ...(language ? { language } : {}),
+      ...(first.sendAt && first.sendAt > now ? { send_at: first.sendAt.toISOString() } : {}),
       ttl_seconds: Math.min(
-        Math.max(Math.round((first.expiresAt.getTime() - first.createdAt.getTime()) / 1_000), TTL_SECONDS.min),
+        Math.max(
+          Math.round((first.expiresAt.getTime() - (first.sendAt ?? first.createdAt).getTime()) / 1_000),
+          TTL_SECONDS.min,
+        ),
         TTL_SECONDS.max,
       ),
       category: first.category as 'transactional',

@@ -11,25 +11,25 @@ export async function insertMessages(sql: Sql, messages: readonly NewMessage[]):
        select * from jsonb_to_recordset($1) as m(
          id uuid, "tenantId" uuid, mode text, channel text, address text, recipient jsonb, "connectionId" uuid,
          "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, category text, lane smallint,
-         "onUnknown" text, "createdAt" timestamptz, "expiresAt" timestamptz, "runAt" timestamptz, "idempotencyKey" text,
+         "onUnknown" text, "createdAt" timestamptz, "sendAt" timestamptz, "expiresAt" timestamptz, "idempotencyKey" text,
          "retryOf" uuid, "actorId" text, ip text, "requestId" text)
      ), stored as (
        insert into messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id,
-         template_slug, language, input, category, lane, on_unknown, created_at, expires_at, idempotency_key, retry_of,
+         template_slug, language, input, category, lane, on_unknown, created_at, send_at, expires_at, idempotency_key, retry_of,
          actor_id, ip, request_id)
        select id, "tenantId", mode, channel, address, recipient, "connectionId", "templateVersionId", "templateSlug",
-         language, input, category, lane, "onUnknown", "createdAt", "expiresAt", "idempotencyKey", "retryOf", "actorId",
+         language, input, category, lane, "onUnknown", "createdAt", "sendAt", "expiresAt", "idempotencyKey", "retryOf", "actorId",
          ip, "requestId" from m
      )
      insert into due (id, tenant_id, connection_id, lane, run_at)
-     select id, "tenantId", "connectionId", lane, least("runAt", case when "runAt" = "createdAt" then clock_now() else "runAt" end) from m`,
+     select id, "tenantId", "connectionId", lane, coalesce("sendAt", clock_now()) from m`,
     [JSON.stringify(messages)],
   );
 }
 
 const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
   m.template_version_id as "templateVersionId", m.template_slug as "templateSlug", v.number as "templateVersion", m.language,
-  m.input, m.category, m.lane, m.on_unknown as "onUnknown", m.created_at as "createdAt", m.expires_at as "expiresAt",
+  m.input, m.category, m.lane, m.on_unknown as "onUnknown", m.created_at as "createdAt", m.send_at as "sendAt", m.expires_at as "expiresAt",
   m.idempotency_key as "idempotencyKey", m.retry_of as "retryOf", m.actor_id as "actorId", m.ip, m.request_id as "requestId",
   m.status, m.outcome, m.failure_code as "failureCode", m.attempts, m.outcome_unknown as "outcomeUnknown",
   m.next_attempt_at as "nextAttemptAt", m.sent_at as "sentAt", m.delivered_at as "deliveredAt", m.failed_at as "failedAt",

@@ -46,8 +46,8 @@ export interface NewMessage {
   readonly onUnknown: 'wait' | 'resend';
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** Not before this. */
-  readonly runAt: Date;
+  /** Not before this; null: at once. */
+  readonly sendAt: Date | null;
   readonly idempotencyKey: string | null;
   readonly retryOf: string | null;
   readonly actorId: string;
@@ -55,7 +55,7 @@ export interface NewMessage {
   readonly requestId: string;
 }
 
-export interface Message extends Omit<NewMessage, 'runAt'>, State {
+export interface Message extends NewMessage, State {
   readonly templateVersion: number | null;
 }
 

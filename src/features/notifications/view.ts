@@ -108,6 +108,7 @@ export function messageView(message: Message, words: ProviderWords = {}) {
       outcome_unknown: message.outcomeUnknown,
       unreceipted: message.outcome === 'unreceipted',
       next_attempt_at: time(message.nextAttemptAt),
+      send_at: time(message.sendAt),
       sent_at: time(message.sentAt),
       delivered_at: time(message.deliveredAt),
       failed_at: time(message.failedAt),
@@ -169,7 +170,12 @@ const RESULT_TEXT: Readonly<Record<string, string>> = {
 /** What happened, in order, in words. */
 export function timelineOf(message: Message, attempts: readonly AttemptRow[], receipts: readonly ReceiptRow[]) {
   const entries: { at: string; type: string; text: string; detail?: string }[] = [
-    { at: message.createdAt.toISOString(), type: 'accepted', text: 'Accepted' },
+    {
+      at: message.createdAt.toISOString(),
+      type: 'accepted',
+      text: 'Accepted',
+      ...(message.sendAt ? { detail: `To be sent ${message.sendAt.toISOString()}` } : {}),
+    },
   ];
   for (const attempt of attempts) {
     entries.push({
@@ -192,10 +198,12 @@ export function timelineOf(message: Message, attempts: readonly AttemptRow[], re
         text: `The next attempt is due ${attempt.retryAt.toISOString()}`,
       });
   }
+  // Some providers tell the time in whole seconds: nothing happened to a message before it left.
+  const left = attempts[0]?.startedAt ?? message.createdAt;
   for (const receipt of receipts) {
     const reason = receipt.fault ? reasonOf(receipt.fault) : undefined;
     entries.push({
-      at: receipt.at.toISOString(),
+      at: (receipt.at < left ? left : receipt.at).toISOString(),
       type: `receipt_${receipt.receipt}`,
       text: RECEIPT_TEXT[receipt.receipt] ?? receipt.receipt,
       ...(reason

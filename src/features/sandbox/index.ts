@@ -14,7 +14,7 @@ import type { Db } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
-import type { List } from '../../lib/list.ts';
+import { type List, readCursor } from '../../lib/list.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import {
@@ -190,7 +190,7 @@ export function createSandbox({
     },
     async list(principal, { channel, recipient, limit, cursor }) {
       if (principal.mode !== 'sandbox') return { object: 'list', data: [], has_more: false, next_cursor: null };
-      const before = cursor === undefined ? undefined : fromWire('message', cursor);
+      const before = readCursor('message', cursor);
       const rows = await db.read(principal.tenantId, (sql) =>
         listOutbox(sql, principal.tenantId, { channel, address: recipient, before, limit: limit + 1 }),
       );

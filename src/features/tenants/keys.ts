@@ -9,7 +9,7 @@ import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode, Principal, Scope } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
-import { listPage } from '../../lib/list.ts';
+import { listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
 import { invalid } from '../../lib/schema.ts';
 import { ALL_SCOPES, type Headers, type Keys } from './door.ts';
@@ -118,7 +118,7 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
       return { ...show(row), key: key.text };
     },
     async list({ tenantId, mode }, { limit, cursor }) {
-      const before = cursor === undefined ? undefined : fromWire('key', cursor);
+      const before = readCursor('key', cursor);
       const rows = await db.read(tenantId, (trx) => store.listKeys(trx, tenantId, mode, limit + 1, before));
       return listPage(rows, limit, show);
     },

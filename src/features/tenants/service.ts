@@ -8,8 +8,8 @@ import type { Config } from '../../lib/config.ts';
 import { sameDigest, sha256, type Vault } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
-import { fromWire, newId, toWire } from '../../lib/ids.ts';
-import { listPage } from '../../lib/list.ts';
+import { newId, toWire } from '../../lib/ids.ts';
+import { listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Mail } from '../../lib/mail.ts';
 import { validator } from '../../lib/schema.ts';
@@ -125,7 +125,7 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
     },
 
     async list({ limit, cursor }) {
-      const before = cursor === undefined ? undefined : fromWire('tenant', cursor);
+      const before = readCursor('tenant', cursor);
       return listPage(await store.listTenants(db, limit + 1, before), limit, show);
     },
 
