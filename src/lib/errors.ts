@@ -85,7 +85,11 @@ export const ERRORS = {
     'The body is not a JSON object. Check the syntax and the encoding (UTF-8 without a byte order mark).',
   ),
   too_deep: entry(400, 'invalid_request_error', 'The JSON is nested deeper than 32 levels. Flatten it.'),
-  too_many_properties: entry(400, 'invalid_request_error', 'The JSON has more than 1,000 properties. Send less.'),
+  too_many_properties: entry(
+    400,
+    'invalid_request_error',
+    'The JSON has more than 1,000 properties or 20,000 values. Send less.',
+  ),
   body_too_large: entry(
     413,
     'invalid_request_error',
