@@ -76,6 +76,11 @@ function inspect(value: unknown, path: string, faults: FieldFault[]): void {
       const at = path ? `${path}.${name}` : name;
       if (REACHING.has(name)) faults.push({ path: at, message: 'is a name that is not allowed' });
       else if (name.includes('\u0000')) faults.push({ path, message: 'has a field name with U+0000; remove it' });
+      else if (LONE_SURROGATE.test(name))
+        faults.push({
+          path,
+          message: 'has a field name with half a character (a lone surrogate); send whole characters',
+        });
       else inspect(item, at, faults);
     }
   }

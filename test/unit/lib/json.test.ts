@@ -89,6 +89,13 @@ describe('JSON of a stranger', () => {
     expect(refusal(`{"a":{"${name}":{"x":1}}}`).param).toBe(`a.${name}`);
     expect(({} as { x?: number }).x).toBeUndefined();
   });
+  test.each([
+    '\\ud800',
+    'x\\udc00',
+    '\\u0000',
+  ])('the field name "%s" is refused with the place it stands in', (name) => {
+    expect((refusal(`{"a":{"${name}":1}}`).details?.fields as { path: string }[])[0]?.path).toBe('a');
+  });
   test('every fault is named at once', () => {
     expect(refusal('{"a":"\\u0000","b":1e999}').details?.fields).toHaveLength(2);
   });
