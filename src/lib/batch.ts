@@ -9,10 +9,16 @@ export interface BatchOptions<I, O> {
   readonly flush: (items: readonly I[]) => Promise<readonly O[]>;
   /** Default 500. */
   readonly maxItems?: number;
+  /** Bytes of an item, about. Without it every item weighs nothing. */
+  readonly weigh?: (item: I) => number;
+  /** Bytes of one flush; an item that is heavier leaves alone. Default 8 MB. */
+  readonly maxFlightBytes?: number;
   /** Flushes under way at once. Default 1. */
   readonly flights?: number;
   /** Waiting items beyond which `add` is refused. Default 10,000. */
   readonly maxWaiting?: number;
+  /** Bytes of waiting items beyond which `add` is refused. Default 64 MB. */
+  readonly maxWaitingBytes?: number;
   /** What to throw then. */
   readonly full: () => Error;
   /** A fault of the whole store rather than of one row: the members are not tried again one by one. */
@@ -27,19 +33,26 @@ export interface Batcher<I, O> {
 
 interface Waiting<I, O> {
   readonly item: I;
+  readonly bytes: number;
   readonly resolve: (result: O) => void;
   readonly reject: (error: unknown) => void;
 }
 
+const MB = 1_048_576;
+
 export function createBatcher<I, O>({
   flush,
   maxItems = 500,
+  weigh = () => 0,
+  maxFlightBytes = 8 * MB,
   flights = 1,
   maxWaiting = 10_000,
+  maxWaitingBytes = 64 * MB,
   full,
   isOutage = () => false,
 }: BatchOptions<I, O>): Batcher<I, O> {
   let waiting: Waiting<I, O>[] = [];
+  let waitingBytes = 0;
   let flying = 0;
   let idleWaiters: (() => void)[] = [];
 
@@ -53,10 +66,23 @@ export function createBatcher<I, O>({
     }
   }
 
+  /** The next to leave: as many as fit, and always one. */
+  function load(): readonly Waiting<I, O>[] {
+    let bytes = waiting[0]?.bytes ?? 0;
+    let count = 1;
+    for (; count < Math.min(maxItems, waiting.length); count++) {
+      bytes += waiting[count]?.bytes ?? 0;
+      if (bytes > maxFlightBytes) break;
+    }
+    const batch = waiting.slice(0, count);
+    waiting = waiting.slice(count);
+    for (const member of batch) waitingBytes -= member.bytes;
+    return batch;
+  }
+
   function depart(): void {
     while (flying < flights && waiting.length > 0) {
-      const batch = waiting.slice(0, maxItems);
-      waiting = waiting.slice(maxItems);
+      const batch = load();
       flying++;
       void fly(batch).finally(() => {
         flying--;
@@ -72,8 +98,12 @@ export function createBatcher<I, O>({
   return {
     add: (item) =>
       new Promise<O>((resolve, reject) => {
-        if (waiting.length >= maxWaiting) return reject(full());
-        waiting.push({ item, resolve, reject });
+        const bytes = weigh(item);
+        // An item too heavy for the whole room still passes when the room is empty: it could never come otherwise.
+        if (waiting.length >= maxWaiting || (waiting.length > 0 && waitingBytes + bytes > maxWaitingBytes))
+          return reject(full());
+        waiting.push({ item, bytes, resolve, reject });
+        waitingBytes += bytes;
         // After the current turn, so that requests parsed in the same turn share the flush.
         if (flying < flights) queueMicrotask(depart);
       }),

@@ -5,9 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { ApiError } from './errors.ts';
 import type { Log } from './log.ts';
 
-/** The database or an open transaction. Every statement is prepared once per connection. */
+/** The database or an open transaction. A statement with values is prepared once per connection. */
 export interface Sql {
   // biome-ignore lint/suspicious/noExplicitAny: the caller states the row type of its own statement
   query<R = any>(text: string, values?: readonly unknown[]): Promise<R[]>;
@@ -33,10 +34,13 @@ export const READER_ROLE = 'carillon_reader';
 // Counts and rates fit a double; ids that would not are never stored as bigint.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
+// Texts are written in the code and few. Should one ever be put together from data, it must not fill our memory and the
+// server's with statements that are prepared and never used again.
+const NAMES_MAX = 500;
 const names = new Map<string, string>();
-function nameOf(text: string): string {
+function nameOf(text: string): string | undefined {
   let name = names.get(text);
-  if (!name) {
+  if (!name && names.size < NAMES_MAX) {
     name = createHash('sha1').update(text).digest('base64url');
     names.set(text, name);
   }
@@ -55,26 +59,21 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   };
   const writer = new pg.Pool({ ...base, max: connections, application_name: 'carillon' });
   const reader = new pg.Pool({ ...base, max: Math.max(2, connections >> 1), application_name: 'carillon-reader' });
-  // The first statement of every reading connection; those after it wait their turn.
-  reader.on(
-    'connect',
-    (client) =>
-      void client
-        .query(`set role ${READER_ROLE}`)
-        .catch((error: unknown) => log.error({ err: error }, 'the reader cannot take its role; run carillon doctor')),
-  );
   // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
   // One that breaks while we leave is nobody's trouble.
   let leaving = false;
-  for (const pool of [writer, reader])
+  for (const pool of [writer, reader]) {
     pool.on('error', (error) => leaving || log.warn({ err: error }, 'lost an idle database connection'));
+    // The pool listens to idle connections only. One that breaks while it is lent out fails the statement under way, or the
+    // next; that is where it is answered, and here it only must not end the process.
+    pool.on('connect', (client) => client.on('error', () => undefined));
+  }
 
   const on = (client: pg.Pool | pg.PoolClient): Sql => ({
     async query(text, values) {
-      const result = values
-        ? await client.query({ name: nameOf(text), text, values: values as unknown[] })
-        : await client.query(text);
-      return result.rows;
+      if (!values) return (await client.query(text)).rows;
+      const name = nameOf(text);
+      return (await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] })).rows;
     },
   });
 
@@ -109,7 +108,16 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     },
     read: (tenantId, work) =>
       within(reader, 'begin read only', async (trx) => {
-        await trx.query(`select set_config('carillon.tenant', $1, true)`, [tenantId]);
+        // In the transaction and answered before anything is read: who cannot take the role reads nothing.
+        await trx.query(TAKE_ROLE, [READER_ROLE, tenantId]).catch((error: unknown) => {
+          if (!NO_ROLE.has((error as { code?: string }).code ?? '')) throw error;
+          log.error({ err: error }, `reads are refused: the role ${READER_ROLE} cannot be taken; run carillon doctor`);
+          throw new ApiError(
+            'unavailable',
+            `Nothing is read while the database withholds the role ${READER_ROLE}. The operator runs: carillon doctor`,
+            { retryAfterSeconds: 30, cause: error },
+          );
+        });
         return work(trx);
       }),
     async close() {
@@ -119,3 +127,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   };
 }
 const COLLISIONS = new Set(['40001', '40P01']);
+/** Both until the end of the transaction, like SET LOCAL. */
+const TAKE_ROLE = `select set_config('role', $1, true), set_config('carillon.tenant', $2, true)`;
+/** Not granted; or there is no such role. */
+const NO_ROLE = new Set(['42501', '22023']);

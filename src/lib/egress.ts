@@ -64,19 +64,22 @@ export function createEgress(allow: readonly string[]): Egress {
         const refusal = egress.refusal(host, port);
         if (refusal) return reject(new BlockedAddress(refusal));
         const socket = tcpConnect({ host, port, lookup: egress.lookup(port) });
+        // Stays on the socket: it may break between being open here and being listened to by whoever takes it, and an error
+        // that nobody hears ends the process.
         const fail = (error: Error) => {
           socket.destroy();
           reject(error);
         };
-        socket.setTimeout(timeoutMs, () =>
+        const late = () =>
           fail(
             Object.assign(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }),
-          ),
-        );
-        socket.once('error', fail);
+          );
+        socket.setTimeout(timeoutMs, late);
+        socket.on('error', fail);
         socket.once('connect', () => {
           socket.setTimeout(0);
-          socket.off('error', fail);
+          // Its own timeouts are those of the taker.
+          socket.off('timeout', late);
           try {
             egress.checkPeer(socket, host, port);
             resolve(socket);
@@ -89,10 +92,19 @@ export function createEgress(allow: readonly string[]): Egress {
   return egress;
 }
 
+/** All IPv6 addresses that are given out to the public begin here. */
+const GLOBAL = ipaddr.IPv6.parseCIDR('2000::/3');
+/** Special purposes, 6bone, documentation. */
+const RETIRED = ['2001::/23', '3ffe::/16', '3fff::/20'].map((range) => ipaddr.IPv6.parseCIDR(range));
+
 function isPublic(address: string): boolean {
   try {
     // `process` unwraps IPv4 inside IPv6; 6to4, NAT64 and the like have ranges of their own and are not unicast.
-    return ipaddr.process(address).range() === 'unicast';
+    const parsed = ipaddr.process(address);
+    if (parsed.range() !== 'unicast') return false;
+    // What it has no name for is unicast to it: IPv4-compatible ::7f00:1, site-local fec0::, what nobody has been given.
+    if (!(parsed instanceof ipaddr.IPv6)) return true;
+    return parsed.match(GLOBAL) && !RETIRED.some((range) => parsed.match(range));
   } catch {
     return false;
   }

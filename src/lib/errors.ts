@@ -85,7 +85,11 @@ export const ERRORS = {
     'The body is not a JSON object. Check the syntax and the encoding (UTF-8 without a byte order mark).',
   ),
   too_deep: entry(400, 'invalid_request_error', 'The JSON is nested deeper than 32 levels. Flatten it.'),
-  too_many_properties: entry(400, 'invalid_request_error', 'The JSON has more than 1,000 properties. Send less.'),
+  too_many_properties: entry(
+    400,
+    'invalid_request_error',
+    'The JSON has more than 1,000 properties or 20,000 values. Send less.',
+  ),
   body_too_large: entry(
     413,
     'invalid_request_error',
@@ -299,13 +303,32 @@ export function fromStore(error: unknown): ApiError | undefined {
     return new ApiError('validation_failed', 'A text holds a character that cannot be stored (U+0000). Remove it.', {
       cause: error,
     });
+  if (state === '22P02')
+    return new ApiError(
+      'validation_failed',
+      'A value does not have the form of its field. Check ids, numbers and dates.',
+      {
+        cause: error,
+      },
+    );
+  if (state === '23505')
+    return new ApiError(
+      'conflict',
+      'This exists already, or came twice at the same time. Look for it, then try again.',
+      {
+        cause: error,
+      },
+    );
   return isOutage(error) ? new ApiError('unavailable', undefined, { retryAfterSeconds: 2, cause: error }) : undefined;
 }
 
 /** The store as a whole is at fault, as opposed to one row: out of reach, out of room, shutting down, or in collision. */
 export function isOutage(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code === 'string') return /^(08|40|53|57)/.test(code) || NO_SERVER.has(code);
-  return error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
+  if (typeof code === 'string') return /^(08|40|53|57|55P03)/.test(code) || NO_SERVER.has(code);
+  return (
+    error instanceof Error &&
+    /timeout exceeded when trying to connect|Connection terminated|not queryable/.test(error.message)
+  );
 }
 const NO_SERVER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN']);

@@ -19,6 +19,8 @@ export interface FetchRequest {
   readonly body?: Buffer;
   /** Milliseconds for the whole exchange. Default 15,000. */
   readonly timeoutMs?: number;
+  /** Ends the exchange earlier. */
+  readonly signal?: AbortSignal;
 }
 
 export interface FetchResponse {
@@ -50,6 +52,11 @@ export interface Fetch {
 
 const TIMEOUT_MS = 15_000;
 const BODY_MAX = 1_048_576;
+
+/** Passed with a request through undici: called when a socket takes it up, just before its first byte is written. */
+interface Departure {
+  readonly onDeparture?: () => void;
+}
 
 export function createFetch(egress: Egress): Fetch {
   // Errors of this function are errors of finding the way: whatever comes later may have been sent.
@@ -84,32 +91,78 @@ export function createFetch(egress: Egress): Fetch {
     },
   });
 
+  const dispatcher = agent.compose(
+    (dispatch) => (options: Dispatcher.DispatchOptions & Departure, handler) =>
+      dispatch(options, noting(handler, options.onDeparture)),
+  );
+
   const fetch = async (request: FetchRequest): Promise<FetchResponse> => {
     if (!URL.canParse(request.url)) throw new FetchError('the address is not a URL', false, 'ERR_INVALID_URL');
     const url = new URL(request.url);
     if (url.protocol !== 'https:' && url.protocol !== 'http:')
       throw new FetchError(`${url.protocol} is not a scheme we speak`, false, 'BLOCKED_ADDRESS');
     const { body, headers } = encode(request);
-    try {
-      const response = await agent.request({
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS);
+    const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout;
+    let departed = false;
+    const exchange = async (): Promise<FetchResponse> => {
+      const options: Dispatcher.RequestOptions & Departure = {
         origin: url.origin,
         path: url.pathname + url.search,
         method: request.method ?? 'GET',
         headers,
         body: body ?? null,
-        signal: AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS),
-      });
+        signal,
+        onDeparture: () => {
+          departed = true;
+        },
+      };
+      const response = await dispatcher.request(options);
       return respond(response, await response.body.text());
+    };
+    try {
+      return await unlessAborted(signal, exchange);
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       throw new FetchError(
         error instanceof Error ? error.message.slice(0, 300) : 'no answer',
-        !(error instanceof Error && neverLeft.has(error)),
+        departed && !(error instanceof Error && neverLeft.has(error)),
         typeof code === 'string' ? code : undefined,
       );
     }
   };
+  // Not `dispatcher.close`: what waits for a socket is ours to close.
   return Object.assign(fetch, { close: () => agent.close() });
+}
+
+function noting(handler: Dispatcher.DispatchHandler, onDeparture = () => {}): Dispatcher.DispatchHandler {
+  return {
+    onRequestStart(controller, context) {
+      // An aborted request ends here, and then it has not departed.
+      handler.onRequestStart?.(controller, context);
+      if (!controller.aborted) onDeparture();
+    },
+    onRequestUpgrade: (...given) => handler.onRequestUpgrade?.(...given),
+    onResponseStart: (...given) => handler.onResponseStart?.(...given),
+    onResponseData: (...given) => handler.onResponseData?.(...given),
+    onResponseEnd: (...given) => handler.onResponseEnd?.(...given),
+    onResponseError: (...given) => handler.onResponseError?.(...given),
+  };
+}
+
+/** undici looks at the signal of a request only once a socket has taken it up; who waits for one is let go at once. */
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 function encode({ json, form, body, headers = {}, bearer, basic }: FetchRequest): {

@@ -40,7 +40,7 @@ export interface Request<P = unknown, Q = unknown, B = unknown> {
   /** The bytes of the body as they came; empty when there was none. */
   readonly raw: Buffer;
   readonly method: string;
-  /** Path and query as they came. */
+  /** Path and query as they came, without the host of an absolute request target. */
   readonly target: string;
   /** Lower-case names; repeated headers are joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
@@ -157,7 +157,7 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
       failure = asApiError(error);
       if (failure.status >= 500)
         log.error({ err: error, request_id: request.requestId, method: ctx.method, path: ctx.path }, 'request failed');
-      answer(ctx, { ...hooks.refuse[surface](failure, request) });
+      answer(ctx, refuse(surface, failure, request));
       for (const [name, value] of Object.entries(failure.headers)) ctx.set(name, value);
     }
     log.debug(
@@ -173,11 +173,37 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
     );
   };
 
+  /** A page that cannot even be refused properly still gets an answer, and the fault is told. */
+  const refuse = (surface: Surface, failure: ApiError, request: Request): Reply => {
+    try {
+      return hooks.refuse[surface](failure, request);
+    } catch (error) {
+      log.error({ err: error, request_id: request.requestId, code: failure.code }, 'the refusal itself failed');
+      return { status: 500, body: 'internal_error', type: 'text/plain' };
+    }
+  };
+
+  /** What was done is done: an entry that cannot be written is told to the operator, not to the caller as a failure. */
+  const audit = async (action: string, request: Request, reply: Reply): Promise<void> => {
+    try {
+      await hooks.audit(action, request, reply);
+    } catch (error) {
+      const { requestId: request_id, principal } = request;
+      log.error({ err: error, request_id, action, actor: principal.actor }, 'the audit entry could not be written');
+    }
+  };
+
+  // A request target may be absolute (`GET http://host/path`). Its host says nothing we believe, and everything after this
+  // builds on a path.
+  app.use((ctx, next) => {
+    ctx.url = originForm(ctx.url);
+    return next();
+  });
   for (const spec of routes) {
     const judge = judges(spec);
     router.register(spec.path, [spec.method], async (ctx: Koa.Context) => {
       await handle(ctx, spec.surface ?? 'api', async (arrived) => {
-        if (ctx.url.length > URL_LIMIT) throw new ApiError('uri_too_long');
+        if (ctx.originalUrl.length > URL_LIMIT) throw new ApiError('uri_too_long');
         const principal = await hooks.authenticate[spec.auth](arrived);
         if (spec.scope && !principal.scopes.includes(spec.scope))
           throw new ApiError('insufficient_scope', `This call needs a key with the scope "${spec.scope}".`);
@@ -191,7 +217,7 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
           body: judge.body(body),
         };
         const reply = await spec.handler(request);
-        if (spec.audit && reply.status < 400) await hooks.audit(spec.audit, request, reply);
+        if (spec.audit && reply.status < 400) await audit(spec.audit, request, reply);
         return reply;
       });
     });
@@ -217,6 +243,13 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
 function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   return fromStore(error) ?? new ApiError('internal_error', undefined, { cause: error });
+}
+
+/** Without a parser: signatures cover the bytes, and a parser may throw. */
+function originForm(target: string): string {
+  if (target.startsWith('/')) return target;
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 function arrival(ctx: Koa.Context, clock: Clock): Request {

@@ -1,6 +1,6 @@
 /**
  * Reading JSON that a stranger wrote. What cannot be stored or would surprise later is refused here, once, for every route:
- * depth, number of properties, names that reach into prototypes, numbers a double cannot hold, U+0000.
+ * depth, number of properties and values, names that reach into prototypes, numbers a double cannot hold, U+0000.
  */
 import { ApiError } from './errors.ts';
 import { type FieldFault, invalid } from './schema.ts';
@@ -11,6 +11,9 @@ export interface JsonLimits {
   /** Default 1,000. */
   readonly properties?: number;
 }
+
+/** Commas outside of texts. Validation tells every fault of every value, so a list of a million is a million faults. */
+const VALUES_MAX = 20_000;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const REACHING = new Set(['__proto__', 'constructor', 'prototype']);
@@ -42,6 +45,7 @@ export function readJsonObject(bytes: Buffer, limits: JsonLimits = {}): Record<s
 function measure(text: string, depthMax: number, propertiesMax: number): void {
   let depth = 0;
   let properties = 0;
+  let values = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
@@ -52,7 +56,8 @@ function measure(text: string, depthMax: number, propertiesMax: number): void {
     else if (c === 123 || c === 91) {
       if (++depth > depthMax) throw new ApiError('too_deep');
     } else if (c === 125 || c === 93) depth--;
-    else if (c === 58 && ++properties > propertiesMax) throw new ApiError('too_many_properties');
+    else if ((c === 58 && ++properties > propertiesMax) || (c === 44 && ++values > VALUES_MAX))
+      throw new ApiError('too_many_properties');
   }
 }
 
@@ -71,6 +76,11 @@ function inspect(value: unknown, path: string, faults: FieldFault[]): void {
       const at = path ? `${path}.${name}` : name;
       if (REACHING.has(name)) faults.push({ path: at, message: 'is a name that is not allowed' });
       else if (name.includes('\u0000')) faults.push({ path, message: 'has a field name with U+0000; remove it' });
+      else if (LONE_SURROGATE.test(name))
+        faults.push({
+          path,
+          message: 'has a field name with half a character (a lone surrogate); send whole characters',
+        });
       else inspect(item, at, faults);
     }
   }

@@ -20,6 +20,19 @@ const REDACTED = [
   'content',
 ];
 
+/** Of an error of the database: these quote rows and values, which are messages and addresses. */
+const QUOTING = new Set(['where', 'detail', 'internalQuery', 'query', 'parameters']);
+
+function withoutQuotes(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutQuotes);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([name]) => !QUOTING.has(name));
+  return Object.fromEntries(kept.map(([name, item]) => [name, isError(item) ? withoutQuotes(item) : item]));
+}
+// Nested errors were made plain by the serializer already.
+const isError = (item: unknown): boolean =>
+  Array.isArray(item) || (typeof item === 'object' && item !== null && 'stack' in item);
+
 export function createLog(level: string, destination?: DestinationStream): Log {
   return pino(
     {
@@ -30,7 +43,7 @@ export function createLog(level: string, destination?: DestinationStream): Log {
         paths: [...REDACTED.map((name) => `["${name}"]`), ...REDACTED.map((name) => `*["${name}"]`)],
         censor: '[redacted]',
       },
-      serializers: { err: pino.stdSerializers.err },
+      serializers: { err: (error: unknown) => withoutQuotes(pino.stdSerializers.err(error as Error)) },
     },
     destination ?? pino.destination({ fd: 2, sync: false }),
   );

@@ -9,7 +9,8 @@ import {
   type Credentials,
   classify,
   DeliveryError,
-  type HttpClient,
+  type HttpRequest,
+  type HttpResponse,
   type Net,
   type Registry,
   withDefaults,
@@ -103,7 +104,7 @@ export function createPool(deps: PoolDeps): Pool {
       checkContext: (signal): CheckContext<unknown> => ({
         credentials,
         client: client.get(),
-        http,
+        http: (request) => http(request, signal),
         signal,
         fault: (response) => classify(adapter, response, credentials),
       }),
@@ -185,6 +186,9 @@ function lazyClient(adapter: AnyAdapter, credentials: Credentials, net: Net, onE
   };
 }
 
+/** An adapter's client, which what the core knows of the attempt can end. */
+type Caller = (request: HttpRequest, signal?: AbortSignal) => Promise<HttpResponse>;
+
 /** A sandbox connection has no way out of the process, whoever holds it. */
 const refuse = async (): Promise<never> => {
   throw new DeliveryError('provider_unavailable', {
@@ -192,14 +196,14 @@ const refuse = async (): Promise<never> => {
     providerMessage: 'nothing leaves the sandbox',
   });
 };
-const NOWHERE: { readonly http: HttpClient; readonly net: Net } = { http: refuse, net: { dial: refuse } };
+const NOWHERE: { readonly http: Caller; readonly net: Net } = { http: refuse, net: { dial: refuse } };
 
 /** Nothing left: try later. Something may have: nobody knows. */
 const adaptFetch =
-  (fetch: Fetch): HttpClient =>
-  async (request) => {
+  (fetch: Fetch): Caller =>
+  async (request, signal) => {
     try {
-      return await fetch(request);
+      return await fetch(signal ? { ...request, signal } : request);
     } catch (error) {
       if (!(error instanceof FetchError)) throw error;
       throw new DeliveryError(error.sent ? 'outcome_unknown' : 'provider_unavailable', {

@@ -97,7 +97,7 @@ export function sendBody(registry: Registry): TObject {
             Type.String({
               minLength: 1,
               maxLength: 998,
-              pattern: '^[^\\r\\n]*\\S[^\\r\\n]*$',
+              pattern: '^(?=.*\\S)[^\\r\\n]*$',
               description: 'one line of text',
             }),
           ),

@@ -88,6 +88,34 @@ describe('a batcher', () => {
     await first;
   });
 
+  test('lets no flight be heavier than it may, but for one item that is heavier alone', async () => {
+    const { flights, flush } = gate();
+    const batcher = createBatcher({ flush, full, weigh: (item) => item, maxFlightBytes: 10, flights: 9 });
+    const all = Promise.all([4, 6, 1, 12, 5, 5].map((item) => batcher.add(item)));
+    await turn();
+    expect(flights.map(({ items }) => items)).toEqual([[4, 6], [1], [12], [5, 5]]);
+    for (const { land } of flights) land();
+    await all;
+  });
+
+  test('refuses what is too heavy to wait, and takes it again when there is room', async () => {
+    const { flights, flush } = gate();
+    const weigh = (item: number) => item;
+    const batcher = createBatcher({ flush, full, weigh, maxItems: 1, maxWaitingBytes: 10 });
+    const flying = batcher.add(1);
+    await turn();
+    const heavy = batcher.add(20);
+    await expect(batcher.add(1)).rejects.toThrow('full');
+    flights[0]?.land();
+    await turn();
+    const light = batcher.add(10);
+    await expect(batcher.add(1)).rejects.toThrow('full');
+    flights[1]?.land();
+    await turn();
+    flights[2]?.land();
+    expect(await Promise.all([flying, heavy, light])).toEqual([10, 200, 100]);
+  });
+
   test('is idle when nothing waits and nothing flies', async () => {
     const { flights, flush } = gate();
     const batcher = createBatcher({ flush, full, maxItems: 1 });

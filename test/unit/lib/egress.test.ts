@@ -47,6 +47,23 @@ describe('an address as written', () => {
     'ff02::1',
     '64:ff9b::7f00:1',
     '2001:db8::1',
+    '::7f00:1',
+    '[::7f00:1]',
+    '::a00:1',
+    '::127.0.0.1',
+    '::2',
+    '::ffff:0:7f00:1',
+    '64:ff9b:1::7f00:1',
+    '100::1',
+    'fec0::1',
+    '3ffe::1',
+    '3fff::1',
+    '2001::1',
+    '2001:2::1',
+    '2001:10::1',
+    '4000::1',
+    '5f00::1',
+    '192.88.99.1',
     '',
   ])('%s is refused', (host) => expect(egress.refusal(host, 443)).toBeTypeOf('string'));
 
@@ -107,6 +124,21 @@ describe('dialling', () => {
     const { port, close } = await listen();
     const socket = await createEgress([`127.0.0.1:${port}`]).dial('127.0.0.1', port);
     expect(socket.remotePort).toBe(port);
+    socket.destroy();
+    close();
+  });
+  test('a socket that breaks before its taker listens ends nothing but itself', async () => {
+    const { port, close } = await listen();
+    const socket = await createEgress([`127.0.0.1:${port}`]).dial('127.0.0.1', port);
+    socket.destroy(new Error('broken'));
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(socket.errored).toMatchObject({ message: 'broken' });
+    close();
+  });
+  test("a timeout that the taker sets is the taker's", async () => {
+    const { port, close } = await listen();
+    const socket = await createEgress([`127.0.0.1:${port}`]).dial('127.0.0.1', port);
+    expect(socket.listenerCount('timeout')).toBe(0);
     socket.destroy();
     close();
   });

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../../src/lib/errors.ts';
 import { canonicalJson, readJsonObject } from '../../../src/lib/json.ts';
+import { validator } from '../../../src/lib/schema.ts';
+import { allRoutes } from '../../support/routes.ts';
 
 const read = (text: string | Buffer) => readJsonObject(Buffer.from(text as string));
 function refusal(text: string | Buffer): ApiError {
@@ -41,6 +43,28 @@ describe('JSON of a stranger', () => {
     expect(() => read(wide(1_000))).not.toThrow();
     expect(refusal(wide(1_001)).code).toBe('too_many_properties');
   });
+  test('has 20,000 values and no more, so that a list of a million is refused before it is judged', () => {
+    const list = (count: number) => `{"channels":[${Array(count).fill('1').join(',')}]}`;
+    expect(() => read(list(20_000))).not.toThrow();
+    expect(refusal(list(20_002)).code).toBe('too_many_properties');
+    const began = performance.now();
+    expect(refusal(`{"channels":[${'1,'.repeat(500_000)}1]}`).code).toBe('too_many_properties');
+    expect(refusal(`{"attachments":[${'{},'.repeat(340_000)}{}]}`).code).toBe('too_many_properties');
+    expect(performance.now() - began).toBeLessThan(500);
+    expect(read(JSON.stringify({ a: ','.repeat(30_000) }))).toBeDefined();
+  });
+  test('the longest list that is read is judged quickly, fault by fault', () => {
+    const { body } = allRoutes().find(({ path }) => path === '/api/v1/notifications/send') ?? {};
+    const judge = validator(body);
+    const big = (name: string, item: unknown) => ({
+      recipient: {},
+      notification: { channels: ['sms'], [name]: Array(20_000).fill(item) },
+    });
+    const began = performance.now();
+    for (const value of [big('channels', 1), big('channels', 'a'), big('attachments', {})])
+      expect(judge.faults(value).length).toBeGreaterThan(0);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
   test('brackets and colons inside a text do not count', () => {
     const text = JSON.stringify({ a: `${'['.repeat(100)}\\"${':'.repeat(2_000)}` });
     expect(read(text)).toEqual(JSON.parse(text));
@@ -64,6 +88,13 @@ describe('JSON of a stranger', () => {
   test.each(['__proto__', 'constructor', 'prototype'])('the name %s is refused and reaches nothing', (name) => {
     expect(refusal(`{"a":{"${name}":{"x":1}}}`).param).toBe(`a.${name}`);
     expect(({} as { x?: number }).x).toBeUndefined();
+  });
+  test.each([
+    '\\ud800',
+    'x\\udc00',
+    '\\u0000',
+  ])('the field name "%s" is refused with the place it stands in', (name) => {
+    expect((refusal(`{"a":{"${name}":1}}`).details?.fields as { path: string }[])[0]?.path).toBe('a');
   });
   test('every fault is named at once', () => {
     expect(refusal('{"a":"\\u0000","b":1e999}').details?.fields).toHaveLength(2);
