@@ -47,6 +47,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     },
     full: () => new ApiError('unavailable', undefined, { retryAfterSeconds: 1 }),
     isOutage,
+    weigh: ({ body }) => body.length,
   });
 
   function doorOf(adapterId: string, connection: OpenConnection): Door | undefined {

@@ -31,6 +31,8 @@ interface Parcel {
   readonly key: string | undefined;
   readonly hash: string;
   readonly body: string;
+  /** Bytes of one message, about. */
+  readonly size: number;
 }
 
 export interface AcceptDeps {
@@ -49,6 +51,8 @@ export function createAccept({ db, events, idempotency, doorbell, plan }: Accept
         retryAfterSeconds: 1,
       }),
     isOutage,
+    // The data is stored once per message; counting its characters costs less than writing them.
+    weigh: ({ messages, size }) => messages.length * size,
   });
 
   const accept = async (origin: Origin, commands: readonly SendCommand[]): Promise<readonly (Reply | ApiError)[]> => {
@@ -81,7 +85,7 @@ function lateKey(error: unknown): ApiError {
   throw error;
 }
 
-function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHash }: SendCommand): Parcel {
+function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHash, bytes }: SendCommand): Parcel {
   const [first] = messages;
   const body = JSON.stringify({
     notification_id: toWire('notification', notificationId),
@@ -90,7 +94,7 @@ function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHas
     created_at: first?.createdAt.toISOString(),
     livemode: first?.mode === 'live',
   });
-  return { messages, key: idempotencyKey, hash: requestHash, body };
+  return { messages, key: idempotencyKey, hash: requestHash, body, size: bytes };
 }
 
 async function persist(

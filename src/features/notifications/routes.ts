@@ -71,7 +71,9 @@ export function notificationRoutes({
         const sent = request.body as unknown as SendBody;
         const idempotencyKey = keyOf(request.headers, sent.idempotency_key);
         const requestHash = idempotencyKey === undefined ? '' : hashOf(SEND_ROUTE, sent);
-        const [answer] = await verbs.send(originOf(request), [{ body: sent, idempotencyKey, requestHash }]);
+        const [answer] = await verbs.send(originOf(request), [
+          { body: sent, idempotencyKey, requestHash, bytes: request.raw.length },
+        ]);
         if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
         return answer;
       },

@@ -67,7 +67,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
   return {
     send: accept,
     async validate(origin, body) {
-      const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '' }]);
+      const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]);
       if (!planned) throw new Error('one command, one plan');
       const findings: Finding[] = [...judge(planned.request)];
       const slug = body.notification.template_id;
@@ -131,6 +131,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
         // that one has failed as well, its key is free and there can be another.
         idempotencyKey: idempotencyKey ?? first.idempotencyKey ?? `retry of ${notificationId}`,
         requestHash: hashOf(`POST /api/v1/notifications/${notificationId}/retry`, {}),
+        bytes: 0,
         retryOf: notificationIdOf(first.id),
       };
       const [answer] = await accept(origin, [command]);

@@ -10,6 +10,8 @@ export interface SendCommand {
   readonly idempotencyKey: string | undefined;
   /** Of route and body; compared when the key comes again. */
   readonly requestHash: string;
+  /** Length of the request, for the measure of what waits. */
+  readonly bytes: number;
   readonly retryOf?: string;
 }
 
