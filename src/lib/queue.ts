@@ -68,7 +68,8 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
   if (redisUrl) {
     redis = new Redis(redisUrl, { maxRetriesPerRequest: null, enableOfflineQueue: false, lazyConnect: true });
     redis.on('error', quiet);
-    await redis.connect().catch(quiet);
+    // A Redis that is not there now may come; ioredis goes on trying.
+    await within(2_000, redis.connect()).catch(quiet);
   } else {
     const client = new pg.Client({ connectionString: databaseUrl, application_name: 'carillon-queue-setup' });
     await client.connect();
@@ -104,16 +105,20 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
             if (again.delete(bell)) ring(bell);
           });
       };
-      return { ring, close: () => queue.close() };
+      // Before its first connection a queue waits for it even to close.
+      return { ring, close: () => within(1_000, queue.close()).catch(quiet) };
     },
     async listen(handlers, alarms) {
       const scheduler = new bull.Queue(NAME, { ...prefix, connection: store });
       scheduler.on('error', quiet);
-      await Promise.all(
-        Object.entries(alarms).map(([name, every]) =>
-          scheduler.upsertJobScheduler(name, { every }, { name, opts: RING }),
-        ),
-      ).catch(quiet);
+      // Never waited for: without the store this takes until it is there, and the house must come up without it. Said again
+      // whenever Redis is back, which may have lost them.
+      const setAlarms = () => {
+        for (const [name, every] of Object.entries(alarms))
+          void scheduler.upsertJobScheduler(name, { every }, { name, opts: RING }).catch(quiet);
+      };
+      setAlarms();
+      redis?.on('ready', setAlarms);
       // A worker of Redis blocks on its connection, so it brings its own.
       const own = redis?.duplicate({ enableOfflineQueue: true, lazyConnect: false });
       own?.on('error', quiet);
@@ -131,8 +136,9 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
       );
       return {
         async close() {
+          redis?.off('ready', setAlarms);
           // Without the store a graceful close never returns; nothing is lost by leaving.
-          await within(2_000, worker.close()).catch(() => worker.close(true));
+          await within(2_000, worker.close()).catch(() => within(1_000, worker.close(true)).catch(quiet));
           await within(1_000, scheduler.close()).catch(quiet);
           own?.disconnect();
         },
