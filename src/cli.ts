@@ -144,7 +144,6 @@ export async function run(args: readonly string[]): Promise<void> {
 async function startCommand(): Promise<void> {
   const began = performance.now();
   const config = readConfig();
-  nodeNotice();
   // Heard from the beginning: whoever stops a start that is under way must not leave a database behind.
   let leaving = false;
   const asked = new Promise<void>((resolve) => {
@@ -155,9 +154,11 @@ async function startCommand(): Promise<void> {
       resolve();
     };
     process.on('SIGINT', () => leave(''));
-    process.on('SIGTERM', () => leave('Asked to stop. '));
+    // A closed terminal (SIGHUP) is a wish to stop too.
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => leave('Asked to stop. '));
     if (startedByNpm()) onceAbandoned(() => leave('npm has gone. '));
   });
+  nodeNotice();
   const running = await start({ config, say: out });
   if (!leaving) out(await banner(running, (performance.now() - began) / 1_000));
   const died = running.died.then((reason) => {

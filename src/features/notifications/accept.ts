@@ -50,7 +50,8 @@ export function createAccept({ db, events, idempotency, doorbell, plan }: Accept
       new ApiError('unavailable', 'Too much is waiting to be stored. Nothing was accepted; try again.', {
         retryAfterSeconds: 1,
       }),
-    isOutage,
+    // A key that another process is just storing concerns its own request alone.
+    isOutage: (error) => !isLockTimeout(error) && isOutage(error),
     // The data is stored once per message; counting its characters costs less than writing them.
     weigh: ({ messages, size }) => messages.length * size,
   });
@@ -78,12 +79,13 @@ export const refuse = ({ code, message, param, details }: Refusal): ApiError =>
 function lateKey(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   // Another process is storing the same key and has not finished within the lock's patience.
-  if ((error as { code?: string }).code === '55P03')
-    return new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
+  if (isLockTimeout(error)) return new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
   const refusal = fromStore(error);
   if (refusal) return refusal;
   throw error;
 }
+
+const isLockTimeout = (error: unknown): boolean => (error as { code?: string }).code === '55P03';
 
 function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHash, bytes }: SendCommand): Parcel {
   const [first] = messages;
