@@ -141,16 +141,24 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
+/** Milliseconds from the wish to leave to the end, at most; and while it is still starting. */
+const LEAVE_MS = 29_500;
+const LEAVE_START_MS = 10_000;
+
 async function startCommand(): Promise<void> {
   const began = performance.now();
   const config = readConfig();
   // Heard from the beginning: whoever stops a start that is under way must not leave a database behind.
   let leaving = false;
+  let started = false;
   const asked = new Promise<void>((resolve) => {
     const leave = (word: string) => {
       if (leaving) process.exit(130);
       leaving = true;
       out(`${word}Finishing what is under way; once more to leave at once.`);
+      // Whatever hangs, the process ends; a start that hangs has nothing under way that is worth the wait.
+      setTimeout(() => process.exit(1), LEAVE_MS).unref();
+      setTimeout(() => started || process.exit(1), LEAVE_START_MS).unref();
       resolve();
     };
     process.on('SIGINT', () => leave(''));
@@ -160,14 +168,14 @@ async function startCommand(): Promise<void> {
   });
   nodeNotice();
   const running = await start({ config, say: out });
+  started = true;
   if (!leaving) out(await banner(running, (performance.now() - began) / 1_000));
   const died = running.died.then((reason) => {
     problem(new Error(`The embedded database ended: ${reason}. Start again; nothing that was acknowledged is lost.`));
     process.exitCode = 1;
   });
   await Promise.race([asked, died]);
-  // Whatever hangs, the process ends.
-  setTimeout(() => process.exit(1), 30_000).unref();
+  setTimeout(() => process.exit(1), LEAVE_MS).unref();
   await running.stop();
   process.exit(process.exitCode ?? 0);
 }
