@@ -94,6 +94,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'activity', path: '/portal/activity' },
       { name: 'activity-dark', path: '/portal/activity', dark: true },
       { name: 'activity-empty', path: '/portal/activity', empty: true },
+      { name: 'activity-no-such-day', path: '/portal/activity?from=2026-03-14&to=2026-03-01' },
+      { name: 'message-unfinished', path: message(5) },
       { name: 'message-failed', path: message(1) },
       { name: 'message-mail', path: message(0) },
       { name: 'message-two', path: message(2), dark: true },
@@ -144,7 +146,12 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
         const page = await context.newPage();
         const complaints = listen(page);
         await page.goto(served.url + look.path, { waitUntil: 'load' });
-        const expected = look.name === 'error' ? /404/ : /sandboxed|Blocked script execution/;
+        const expected =
+          look.name === 'error'
+            ? /404/
+            : look.name === 'activity-no-such-day'
+              ? /422/
+              : /sandboxed|Blocked script execution/;
         faults.push(...complaints.filter((text) => !expected.test(text)).map((text) => `${look.name}: ${text}`));
         const found = [...(await ask<string[]>(page, 'sideways')), ...(await ask<string[]>(page, 'contrast'))];
         faults.push(...found.map((text) => `${look.name}: ${text}`));
