@@ -123,6 +123,7 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'keys-dark', path: '/portal/keys', dark: true },
       { name: 'guide', path: '/portal/how-to-use' },
       { name: 'guide-guest', path: '/portal/how-to-use', as: 'guest', dark: true },
+      { name: 'reference-guest', path: '/docs', as: 'guest' },
       { name: 'signup', path: '/portal/signup', as: 'guest' },
       { name: 'login', path: '/portal/login', as: 'guest', dark: true },
       { name: 'enter', path: '/portal/enter?token=good-link', as: 'guest' },
