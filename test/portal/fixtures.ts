@@ -537,6 +537,8 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
       get: async (_, wanted) => found(f.notifications.find((one) => one.notification_id === wanted)),
       preview: async (_, wanted) => {
         const { part } = found(f.messages.find((one) => one.part.message_id === wanted));
+        if (part.failure?.code === 'content_invalid')
+          return { channel: part.channel, content: undefined, preview: undefined, fault: UNFINISHED };
         return { channel: part.channel, ...f.previewOf(part.channel) };
       },
       cancel: async (_, wanted) =>

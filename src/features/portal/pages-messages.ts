@@ -1,5 +1,5 @@
 /** Activity, and one message: did it go out, and if not, why? */
-import type { Registry } from '../../channel-kit/index.ts';
+import { FAULTS, type FaultKind, type Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
 import { type Faults, noFaults } from './forms.ts';
 import { letter } from './letter.ts';
@@ -214,7 +214,7 @@ const part = (message: Message, look: Seen, labelOf: (id: string) => string, now
   label: labelOf(message.channel),
   preview: look.preview,
   content: look.content,
-  unseen: look.fault,
+  unseen: look.fault && (Object.hasOwn(FAULTS, look.fault) ? FAULTS[look.fault as FaultKind].message : look.fault),
   frame: `/portal/messages/${message.message_id}/letter`,
   attempts: message.attempts.map((attempt) => ({
     ...attempt,
