@@ -122,6 +122,35 @@ describe('the first hour in the portal', () => {
     expect(visitor.text).toContain(`href="/portal/activity"`);
   });
 
+  test('the activity takes the first and the last day there is, and refuses days there are not', async () => {
+    await visitor.open('/portal/activity?from=1970-01-01&to=9999-12-31');
+    expect(visitor.status).toBe(200);
+    expect(visitor.words).toContain('delivered@sandbox.test');
+    for (const query of ['from=2026-13-01', 'to=9999-99-99', 'from=2026-03-02&to=2026-03-01', 'from=0000-01-01'])
+      expect([query, (await visitor.open(`/portal/activity?${query}`)).status]).toEqual([query, 422]);
+  });
+
+  test('a message that became too long says so where its text would be', async () => {
+    const { status, body } = await apiAt(product.url, key)('/api/v1/notifications/send', {
+      body: {
+        recipient: { phone: '+14155550123' },
+        notification: {
+          channels: ['sms'],
+          template_id: 'appointment_reminder',
+          data: { name: 'Ada '.repeat(1_000), date: 'Monday', time: '9:30' },
+        },
+      },
+    });
+    expect(status).toBe(202);
+    await visitor.open(`/portal/messages/${body.notification_id}`);
+    expect(visitor.words).toMatch(/cannot be shown, because it could not be finished: \S.*(long|characters)/);
+  });
+
+  test('the bare address leads to the portal', async () => {
+    const answer = await fetch(`${product.url}/`, { redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, '/portal']);
+  });
+
   test('home ticks off what was done', async () => {
     await visitor.open('/portal');
     expect(visitor.words).toContain('1 of 4 done');

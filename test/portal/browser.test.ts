@@ -94,6 +94,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'activity', path: '/portal/activity' },
       { name: 'activity-dark', path: '/portal/activity', dark: true },
       { name: 'activity-empty', path: '/portal/activity', empty: true },
+      { name: 'activity-no-such-day', path: '/portal/activity?from=2026-03-14&to=2026-03-01' },
+      { name: 'message-unfinished', path: message(5) },
       { name: 'message-failed', path: message(1) },
       { name: 'message-mail', path: message(0) },
       { name: 'message-two', path: message(2), dark: true },
@@ -121,6 +123,7 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'keys-dark', path: '/portal/keys', dark: true },
       { name: 'guide', path: '/portal/how-to-use' },
       { name: 'guide-guest', path: '/portal/how-to-use', as: 'guest', dark: true },
+      { name: 'reference-guest', path: '/docs', as: 'guest' },
       { name: 'signup', path: '/portal/signup', as: 'guest' },
       { name: 'login', path: '/portal/login', as: 'guest', dark: true },
       { name: 'enter', path: '/portal/enter?token=good-link', as: 'guest' },
@@ -144,7 +147,12 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
         const page = await context.newPage();
         const complaints = listen(page);
         await page.goto(served.url + look.path, { waitUntil: 'load' });
-        const expected = look.name === 'error' ? /404/ : /sandboxed|Blocked script execution/;
+        const expected =
+          look.name === 'error'
+            ? /404/
+            : look.name === 'activity-no-such-day'
+              ? /422/
+              : /sandboxed|Blocked script execution/;
         faults.push(...complaints.filter((text) => !expected.test(text)).map((text) => `${look.name}: ${text}`));
         const found = [...(await ask<string[]>(page, 'sideways')), ...(await ask<string[]>(page, 'contrast'))];
         faults.push(...found.map((text) => `${look.name}: ${text}`));
@@ -190,7 +198,7 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     const queue = [
       '/portal',
       ...looks(full.fixtures)
-        .filter(({ as, name }) => as !== 'guest' && name !== 'error')
+        .filter(({ as, name }) => as !== 'guest' && name !== 'error' && name !== 'activity-no-such-day')
         .map(({ path }) => path),
     ];
     const broken: string[] = [];
@@ -218,7 +226,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     page.on('request', (request) => {
       if (!request.url().startsWith(hostile.url) && !request.url().startsWith('data:')) foreign.push(request.url());
     });
-    for (const { path, as } of looks(hostile.fixtures).filter(({ as, name }) => as !== 'guest' && name !== 'error')) {
+    for (const { path, as } of looks(hostile.fixtures).filter(
+      ({ as, name }) => as !== 'guest' && name !== 'error' && name !== 'activity-no-such-day',
+    )) {
       if (as === 'live')
         await context.addCookies([{ name: 'carillon_session', value: 'live-session', url: hostile.url }]);
       await page.goto(hostile.url + path);

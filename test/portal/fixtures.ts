@@ -16,6 +16,15 @@ import { toWire } from '../../src/lib/ids.ts';
 
 export const HOSTILE = `<script>alert('x')</script>"><img src=x onerror=alert(1)>'{{7*7}}`;
 export const NOW = new Date('2026-03-14T10:30:00.000Z');
+const LONG_ADDRESS = `${'a.very.long.name.that.somebody.chose'.repeat(2)}@mail.${'customers-of-'.repeat(4)}northwind.example`;
+const LONG = {
+  code: 'content_invalid',
+  message:
+    'The finished message was not acceptable: too long, empty, or not in the form the channel takes, and this sentence goes on.',
+  fix: 'Look at the rendered message, shorten or correct the text or the data, and send again.',
+};
+/** What the door says of a message that could not be finished. */
+export const UNFINISHED = 'body must not have more than 1600 characters';
 const registry = createRegistry(channels);
 const ago = (seconds: number) => new Date(NOW.getTime() - seconds * 1_000).toISOString();
 const id = (kind: Parameters<typeof toWire>[0], n: number) =>
@@ -304,6 +313,10 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
             timeline: [{ at: ago(8), type: 'accepted', text: 'Accepted' }],
           }),
         ]),
+        notification(7, { email: LONG_ADDRESS, phone: '+14155550166' }, 'failed', 5_400, [
+          message(8, 'email', LONG_ADDRESS, 'failed', 5_400, { failure: { ...failure, ...LONG, at: ago(5_400) } }),
+          message(9, 'sms', '+14155550166', 'failed', 5_400, { failure: { ...failure, ...LONG, at: ago(5_400) } }),
+        ]),
         notification(6, { phone: '+14155550177' }, 'delivered', 90_000, [
           message(7, 'voice', '+14155550177', 'delivered', 90_000),
         ]),
@@ -524,6 +537,8 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
       get: async (_, wanted) => found(f.notifications.find((one) => one.notification_id === wanted)),
       preview: async (_, wanted) => {
         const { part } = found(f.messages.find((one) => one.part.message_id === wanted));
+        if (part.failure?.code === 'content_invalid')
+          return { channel: part.channel, content: undefined, preview: undefined, fault: UNFINISHED };
         return { channel: part.channel, ...f.previewOf(part.channel) };
       },
       cancel: async (_, wanted) =>

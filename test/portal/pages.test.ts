@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../src/lib/config.ts';
-import { HOSTILE, type Served, servePortal } from './fixtures.ts';
+import { HOSTILE, type Served, servePortal, UNFINISHED } from './fixtures.ts';
 import { get, type Who } from './visits.ts';
 
 let full: Served;
@@ -130,6 +130,62 @@ describe('every page', { timeout: 60_000 }, () => {
     expect(answer.status).toBe(404);
     expect(await answer.text()).toContain('There is nothing here');
   });
+});
+
+describe('activity', () => {
+  test.each([
+    ['from=2026-13-01', ['from']],
+    ['to=9999-99-99', ['to']],
+    ['from=2026-02-30&to=yesterday', ['from', 'to']],
+    ['from=1969-12-31', ['from']],
+    ['from=2026-03-14&to=2026-03-01', ['to']],
+  ])('says beside the field what is wrong with %s, keeps the form and asks nothing', async (query, wrong) => {
+    const before = full.calls.made.length;
+    const answer = await get(full, `/portal/activity?recipient=ada@example.com&status=failed&${query}`);
+    const text = await answer.text();
+    expect(answer.status).toBe(422);
+    expect([...text.matchAll(/class="error" id="e-(\w+)"/g)].map(([, name]) => name)).toEqual(wrong);
+    for (const name of wrong) expect(text).toMatch(new RegExp(`id="${name}"[^>]*aria-invalid="true"`));
+    expect(text).toContain('value="ada@example.com"');
+    expect(text).toContain('name="status" value="failed"');
+    for (const [, value = ''] of query.matchAll(/=([\w-]+)/g)) expect(text).toContain(`value="${value}"`);
+    expect(full.calls.made.length).toBe(before);
+  });
+
+  test('takes real days, the last of February too', async () => {
+    expect((await get(full, '/portal/activity?from=2024-02-29&to=2024-02-29')).status).toBe(200);
+    expect((await get(full, '/portal/activity?to=9999-12-31')).status).toBe(200);
+    expect(full.calls.made.at(-1)?.args[0]).toMatchObject({ to: '9999-12-31T23:59:59.999Z' });
+  });
+
+  test('leaves out a status that there is not, and carries it nowhere', async () => {
+    const answer = await get(full, '/portal/activity?recipient=ada@example.com&status=foo');
+    const text = await answer.text();
+    expect(answer.status).toBe(200);
+    expect(text).toContain('value="ada@example.com"');
+    expect(text).not.toContain('foo');
+    expect(full.calls.made.at(-1)?.args[0]).toEqual({ recipient: 'ada@example.com', limit: 50 });
+  });
+});
+
+test('a message that could not be finished says why instead of showing its text', async () => {
+  const text = await (await get(full, `/portal/messages/${full.fixtures.notifications[5]?.notification_id}`)).text();
+  expect(text).toContain('because it could not be finished');
+  expect(text).toContain(UNFINISHED);
+});
+
+test('the bare address leads to the portal', async () => {
+  const answer = await get(full, '/', 'guest');
+  expect([answer.status, answer.headers.get('location')]).toEqual([302, '/portal']);
+});
+
+test('the reference is one step from the guide and from every page', async () => {
+  for (const [path, who] of [
+    ['/portal/login', 'guest'],
+    ['/portal/how-to-use', 'guest'],
+    ['/portal/keys', 'test'],
+  ] as const)
+    expect(await (await get(full, path, who)).text()).toContain('href="/docs"');
 });
 
 describe('files', () => {

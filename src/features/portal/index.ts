@@ -17,7 +17,7 @@ import { referencePages } from './pages-reference.ts';
 import { settingsPages } from './pages-settings.ts';
 import { templatePages } from './pages-templates.ts';
 import type { ConnectionsDoor, NotificationsDoor, OutboxDoor, TemplatesDoor, TenantsDoor } from './ports.ts';
-import { assetRoute, faviconRoute } from './routes.ts';
+import { assetRoute, faviconRoute, rootRoute } from './routes.ts';
 import { createSite } from './site.ts';
 import { createView } from './view.ts';
 
@@ -55,6 +55,7 @@ export function createPortal(deps: PortalDeps): Portal {
     authenticate: site.authenticate,
     refuse: site.refuse,
     routes: [
+      rootRoute,
       homePage(parts),
       ...accountPages({ ...parts, signUp: deps.config.signUp, confirmsMail: sendsMail }),
       ...recoveryPages({ ...parts, sendsMail }),

@@ -11,15 +11,18 @@ import {
   curl,
   firstSend,
   keyHint,
+  languageToName,
   pretty,
   rawAllowed,
   rawBody,
   rawFields,
   type SampleContext,
   send,
+  type TemplateSample,
   templateBody,
 } from './samples.ts';
 import type { Site, Visit, Work } from './site.ts';
+import { starterSamples } from './starters.ts';
 import { spaced } from './words.ts';
 
 export interface GuidePagesDeps {
@@ -31,22 +34,37 @@ export interface GuidePagesDeps {
 }
 
 export function guidePages({ site, tenants, templates, registry, publicUrl }: GuidePagesDeps): readonly Route[] {
-  /** What is known of the reader: their key's beginning, and a template of theirs per channel. */
+  const starter = starterSamples(templates);
+  /** What is known of the reader: their key's beginning, and a template of theirs per channel with data that fits it. */
   const reader = async ({ session, principal }: Visit) => {
-    if (!session) return { key: keyHint(undefined, false), named: false, template: () => undefined };
+    if (!session) return { key: keyHint(undefined, false), named: false, own: new Map<string, TemplateSample>() };
     const [keys, known] = await Promise.all([
       tenants.keys.list(principal, { limit: 50 }),
       templates.list(principal, { limit: 100 }),
     ]);
+    const own = await Promise.all(
+      registry.channels.map(async ({ id: channel }) => {
+        // One that has only drafts cannot be sent yet.
+        const row = known.data.find(({ version, channels }) => version !== null && Object.hasOwn(channels, channel));
+        if (!row) return [];
+        const drawn = await templates.preview(principal, row.template_id, { channel });
+        const language = languageToName(
+          drawn.channels[0]?.language,
+          row.channels[channel] ?? [],
+          session.tenant.defaultLanguage,
+        );
+        return [[channel, { id: row.template_id, data: drawn.data, ...language }] as const];
+      }),
+    );
     const masked = keys.data.find(({ status }) => status === 'active')?.masked;
     return {
       key: keyHint(masked, principal.mode === 'live'),
       named: masked !== undefined,
-      template: (channel: string) => known.data.find(({ channels }) => Object.hasOwn(channels, channel))?.template_id,
+      own: new Map<string, TemplateSample>(own.flat()),
     };
   };
   const guide: Work = async (visit) => {
-    const { key, named, template } = await reader(visit);
+    const { key, named, own } = await reader(visit);
     const context = { baseUrl: publicUrl(), key };
     const send1 = firstSend(registry, context);
     return visit.render(
@@ -59,7 +77,9 @@ export function guidePages({ site, tenants, templates, registry, publicUrl }: Gu
         languages: inLanguages(registry, context),
         track: curl(context, 'GET', '/api/v1/notifications/ntf_…'),
         capabilities: curl(context, 'GET', '/api/v1/channels/capabilities'),
-        channels: registry.channels.map((channel) => cookbook(channel, context, template(channel.id))),
+        channels: registry.channels.map((channel) =>
+          cookbook(channel, context, own.get(channel.id), starter(channel.id)),
+        ),
         several: several(registry, context),
         usual: USUAL.map((code) => ({ code, ...ERRORS[code] })),
         errors: Object.entries(ERRORS)
@@ -83,7 +103,13 @@ export function guidePages({ site, tenants, templates, registry, publicUrl }: Gu
   ];
 }
 
-function cookbook(channel: AnyChannel, context: SampleContext, templateId: string | undefined) {
+function cookbook(
+  channel: AnyChannel,
+  context: SampleContext,
+  own: TemplateSample | undefined,
+  starter: TemplateSample | undefined,
+) {
+  const template = own ?? starter;
   const required = channel.recipient.filter((field) => field.required);
   const raw = rawAllowed(channel);
   return {
@@ -97,11 +123,9 @@ function cookbook(channel: AnyChannel, context: SampleContext, templateId: strin
       : 'Give template_id, and the template’s variables in data.',
     receipts: channel.capabilities.receipts,
     raw_sample: raw ? send(context, rawBody(channel)) : undefined,
-    template_sample: send(
-      context,
-      templateBody(channel, templateId ?? 'order_update', { name: 'Ada', order_id: 'ORD-1001' }),
-    ),
-    own_template: templateId !== undefined,
+    template_sample: template && send(context, templateBody(channel, template)),
+    template_id: template?.id,
+    own_template: own !== undefined,
     retries: channel.retry.delaysSeconds.length,
     magic: channel.sandbox.map(({ to, note, steps }) => ({
       to: Object.values(to).join(', '),

@@ -1,6 +1,7 @@
 /** Activity, and one message: did it go out, and if not, why? */
-import type { Registry } from '../../channel-kit/index.ts';
+import { FAULTS, type FaultKind, type Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
+import { type Faults, noFaults } from './forms.ts';
 import { letter } from './letter.ts';
 import type {
   Message,
@@ -43,35 +44,53 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
       '/portal/activity',
       'What went out, newest first.',
       async (visit) => {
+        const faults = dayFaults(visit.query);
         const filter = filterOf(visit.query);
-        const { status: _, ...unstated } = filter;
+        const { status, ...unstated } = filter;
+        // A status that there is not is left out of the form as well, so that the next search does not carry it on.
+        const asked = { ...pick(visit.query), status };
+        const channels = registry.channels.map(({ id, label }) => ({ id, label }));
+        const address = (changes: Readonly<Record<string, string | undefined>>) =>
+          addressOf('/portal/activity', { ...asked, ...changes });
+        if (faults !== noFaults) {
+          const known = await templates.list(visit.principal, { limit: 100 });
+          return visit.render(
+            'activity',
+            { title: 'Activity', section: 'activity', faults },
+            {
+              filter: asked,
+              refused: true,
+              channels,
+              templates: known.data.map(({ template_id }) => template_id),
+              refresh: address({}),
+            },
+          );
+        }
         const cursor = visit.query.cursor;
         const [page, counts, known] = await Promise.all([
           notifications.list(visit.principal, { ...filter, limit: PAGE, ...(cursor ? { cursor } : {}) }),
           notifications.counts(visit.principal, unstated),
           templates.list(visit.principal, { limit: 100 }),
         ]);
-        const address = (changes: Readonly<Record<string, string | undefined>>) =>
-          addressOf('/portal/activity', { ...pick(visit.query), ...changes });
         const total = STATUSES.reduce((sum, status) => sum + counts[status], 0);
         return visit.render(
           'activity',
           { title: 'Activity', section: 'activity' },
           {
             rows: page.data.map((row) => summary(row, labelOf)),
-            filter: visit.query,
-            filtered: FILTERS.some((name) => visit.query[name]),
+            filter: asked,
+            filtered: FILTERS.some((name) => asked[name]),
             tabs: [
-              { word: 'All', count: total, href: address({ status: undefined }), current: !filter.status },
-              ...STATUSES.map((status) => ({
-                status,
-                word: status,
-                count: counts[status],
-                href: address({ status }),
-                current: filter.status === status,
+              { word: 'All', count: total, href: address({ status: undefined }), current: !status },
+              ...STATUSES.map((one) => ({
+                status: one,
+                word: one,
+                count: counts[one],
+                href: address({ status: one }),
+                current: one === status,
               })),
             ],
-            channels: registry.channels.map(({ id, label }) => ({ id, label })),
+            channels,
             templates: known.data.map(({ template_id }) => template_id),
             next: page.next_cursor ? address({ cursor: page.next_cursor }) : undefined,
             first: cursor ? address({}) : undefined,
@@ -141,18 +160,32 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
   ];
 }
 
-const pick = (query: Visit['query']) => Object.fromEntries(FILTERS.map((name) => [name, query[name]]));
+const pick = (query: Visit['query']): Readonly<Partial<Record<(typeof FILTERS)[number], string>>> =>
+  Object.fromEntries(FILTERS.map((name) => [name, query[name]]));
 
 export function addressOf(path: string, query: Readonly<Record<string, string | undefined>>): string {
   const given = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return given.length > 0 ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-/** Days are whole days, in UTC. What is not a filter's value is left out, as if not asked. */
+/** A day of the calendar, written as date inputs write it; none before there were any ids with a time in them. */
+function realDay(text: string): boolean {
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00.000Z`) : undefined;
+  return at !== undefined && at.getTime() >= 0 && at.toISOString().slice(0, 10) === text;
+}
+
+function dayFaults({ from, to }: Visit['query']): Faults {
+  const fields: Record<string, string> = {};
+  const wrong = 'There is no such day. Write it as 2026-03-14.';
+  if (from && !realDay(from)) fields.from = wrong;
+  if (to && !realDay(to)) fields.to = wrong;
+  if (from && to && !fields.from && !fields.to && from > to) fields.to = 'This day lies before the first.';
+  return Object.keys(fields).length > 0 ? { fields } : noFaults;
+}
+
+/** Days are whole days, in UTC, judged already. A status that there is not is left out, as if not asked. */
 function filterOf(query: Visit['query']) {
-  const day = (text: string | undefined) => (text && /^\d{4}-\d{2}-\d{2}$/.test(text) ? text : undefined);
-  const from = day(query.from);
-  const to = day(query.to);
+  const { from, to } = query;
   const status = STATUSES.find((known) => known === query.status);
   return {
     ...(query.recipient ? { recipient: query.recipient } : {}),
@@ -181,7 +214,7 @@ const part = (message: Message, look: Seen, labelOf: (id: string) => string, now
   label: labelOf(message.channel),
   preview: look.preview,
   content: look.content,
-  unseen: look.fault,
+  unseen: look.fault && (Object.hasOwn(FAULTS, look.fault) ? FAULTS[look.fault as FaultKind].message : look.fault),
   frame: `/portal/messages/${message.message_id}/letter`,
   attempts: message.attempts.map((attempt) => ({
     ...attempt,

@@ -15,7 +15,7 @@ export const referencePages = ({ site, routes }: ReferencePagesDeps): readonly R
     '/docs',
     'The reference of the API.',
     async (visit) =>
-      visit.render('reference', { title: 'API reference', section: 'guide' }, { sections: reference(routes()) }),
+      visit.render('reference', { title: 'API reference', section: 'reference' }, { sections: reference(routes()) }),
     { open: true },
   ),
   site.get(
@@ -24,7 +24,7 @@ export const referencePages = ({ site, routes }: ReferencePagesDeps): readonly R
     async (visit) =>
       visit.render(
         'errors',
-        { title: 'Errors and reasons', section: 'guide' },
+        { title: 'Errors and reasons', section: 'reference' },
         { errors: Object.entries(ERRORS).map(([code, entry]) => ({ code, ...entry })), reasons: reasons() },
       ),
     { open: true },

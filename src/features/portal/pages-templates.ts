@@ -4,7 +4,7 @@ import type { Route } from '../../lib/http.ts';
 import { diff } from './diff.ts';
 import { letter } from './letter.ts';
 import type { TemplatesDoor, TemplateVersion, TenantsDoor } from './ports.ts';
-import { keyHint, send, templateBody } from './samples.ts';
+import { keyHint, languageToName, send, templateBody } from './samples.ts';
 import type { Site } from './site.ts';
 
 export interface TemplatePagesDeps {
@@ -67,6 +67,11 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
           keys.data.find(({ status }) => status === 'active')?.masked,
           visit.principal.mode === 'live',
         );
+        const language = languageToName(
+          part?.language,
+          Object.keys(shown.content[part?.channel ?? ''] ?? {}),
+          visit.session?.tenant.defaultLanguage,
+        );
         return visit.render(
           'template',
           { title: template.name, section: 'templates' },
@@ -89,7 +94,9 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
               compare: template.version !== null && template.version !== version.number,
               back: version.status === 'archived',
             })),
-            curl: channel ? send({ baseUrl: publicUrl(), key }, templateBody(channel, id, drawn.data)) : undefined,
+            curl: channel
+              ? send({ baseUrl: publicUrl(), key }, templateBody(channel, { id, data: drawn.data, ...language }))
+              : undefined,
           },
         );
       },

@@ -43,3 +43,17 @@ export const faviconRoute = (view: View, name: string): Route =>
     errors: [],
     handler: async () => ({ status: 302, headers: { Location: view.assetUrl(name) } }),
   });
+
+/** Who types the bare address means the portal. */
+export const rootRoute: Route = route({
+  method: 'GET',
+  path: '/',
+  surface: 'page',
+  auth: 'open',
+  tag: 'Portal',
+  summary: 'To the portal.',
+  hidden: true,
+  replies: { 302: { description: 'Where the portal is.' } },
+  errors: [],
+  handler: async () => ({ status: 302, headers: { Location: '/portal' } }),
+});

@@ -43,14 +43,24 @@ export const rawBody = (channel: AnyChannel): object => ({
   },
 });
 
-export const templateBody = (
-  channel: AnyChannel,
-  templateId: string,
-  data: Readonly<Record<string, unknown>>,
-): object => ({
+export interface TemplateSample {
+  readonly id: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Where the template alone does not say which. */
+  readonly language?: string;
+}
+
+export const templateBody = (channel: AnyChannel, { id, data, language }: TemplateSample): object => ({
   recipient: sampleRecipient(channel),
-  notification: { channels: [channel.id], template_id: templateId, data },
+  notification: { channels: [channel.id], template_id: id, ...(language ? { language } : {}), data },
 });
+
+/** The language a sample must name: one of several, or one that the account's own may not be. */
+export const languageToName = (
+  language: string | undefined,
+  languages: readonly string[],
+  defaultLanguage: string | null | undefined,
+): { readonly language?: string } => (language && (languages.length > 1 || defaultLanguage) ? { language } : {});
 
 /** The first request of a newcomer: the first channel that takes plain text. */
 export function firstSend(registry: Registry, context: SampleContext): string {

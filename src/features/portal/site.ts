@@ -165,10 +165,10 @@ export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site 
 
   /** A change needs an origin that is ours and the token of this session (or of this guest's cookie). */
   const checkForm = (request: Request, who: Known | undefined): void => {
-    if (!sameOrigin(request, publicUrl())) throw new ApiError('csrf');
+    if (!sameOrigin(request, publicUrl())) throw new ApiError('csrf', ELSEWHERE, { param: 'origin' });
     const holder = who?.token ?? read(request, 'carillon_guest');
     const given = fieldsOf(request.body).csrf;
-    if (!holder || !given || !tenants.checkCsrf(holder, given)) throw new ApiError('csrf');
+    if (!holder || !given || !tenants.checkCsrf(holder, given)) throw new ApiError('csrf', TOO_OLD);
   };
 
   const page = (method: 'GET' | 'POST', path: string, summary: string, work: Work, options: PageOptions): Route =>
@@ -237,7 +237,7 @@ export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site 
         );
       return visit.render(
         'error',
-        { title: TITLES[error.code] ?? 'That did not work', status: error.status },
+        { title: titleOf(error), status: error.status },
         {
           message: error.code === 'not_found' ? undefined : error.message,
           code: error.code,
@@ -270,6 +270,15 @@ const TITLES: Readonly<Record<string, string>> = {
   internal_error: 'That was our fault',
   unavailable: 'The store cannot be reached',
 };
+
+const titleOf = ({ code, param }: ApiError): string =>
+  code === 'csrf' && param === 'origin' ? 'This form did not come from here' : (TITLES[code] ?? 'That did not work');
+
+/** What a browser says of where a form was is wrong or missing; the page may be as fresh as can be. */
+const ELSEWHERE =
+  'The request does not say that it comes from a page of this portal (its Origin header is missing or names another address), so nothing was changed. Open the page here and send the form from it; a program uses the API with a key.';
+const TOO_OLD =
+  'The form belongs to an earlier session or has lost its token, so nothing was changed. Open the page again and send the form from there.';
 
 /**
  * Browsers send `Origin` with every POST. It must be the address this request came to, or the public one; and where the
