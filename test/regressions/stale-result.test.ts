@@ -1,0 +1,73 @@
+/** A batch once held two results of one row, the late one of a lapsed lease and the current one, and applied both. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createEvents } from '../../src/features/events/index.ts';
+import { type Claimed, claimDue, openAttempts } from '../../src/features/notifications/claim.ts';
+import { type Result, recordResults } from '../../src/features/notifications/record.ts';
+import { type Product, startProduct } from '../support/product.ts';
+import { newPhone } from '../support/scene.ts';
+
+let product: Product;
+beforeAll(async () => {
+  // Nobody but the test takes anything.
+  product = await startProduct({ role: 'api' });
+});
+afterAll(() => product.stop());
+
+async function claimTwice(owner: string): Promise<readonly [Claimed, Claimed]> {
+  const { db } = product.deps;
+  const take = async () => {
+    const [one] = await claimDue(db, owner, { rooms: [], defaultRoom: 1, limit: 1, leaseSeconds: 30 });
+    return one as Claimed;
+  };
+  const late = await take();
+  const attempt = { messageId: late.id, number: 1, tenantId: product.tenantId, connectionId: late.connectionId };
+  await openAttempts(db, owner, [{ ...attempt, fence: late.fence }]);
+  await product.database.query('update due set run_at = clock_now() where id = $1', [late.id]);
+  return [late, await take()];
+}
+
+const resultOf = ({ id, fence, connectionId, now }: Claimed, result: 'accepted' | 'refused'): Result => ({
+  id,
+  fence,
+  connectionId,
+  attempt: {
+    messageId: id,
+    number: 1,
+    result,
+    fault: result === 'refused' ? 'provider_rejected' : null,
+    providerCode: null,
+    providerMessage: null,
+    providerId: null,
+    retryAt: null,
+  },
+  words: [
+    result === 'accepted' ? { word: 'accepted', at: now } : { word: 'failed', at: now, code: 'provider_rejected' },
+  ],
+});
+
+it.each([
+  'first',
+  'last',
+])('of two results of one row only the current fence is applied, the late one coming %s', async (place) => {
+  const sent = await product.api('/api/v1/notifications/send', {
+    body: { recipient: { phone: newPhone() }, notification: { channels: ['sms'], body: 'Twice claimed' } },
+  });
+  expect(sent.status).toBe(202);
+  const owner = randomUUID();
+  const [late, current] = await claimTwice(owner);
+  expect([current.id, current.fence]).toEqual([late.id, late.fence + 1]);
+  const { db, idempotency } = product.deps;
+  const results = [resultOf(late, 'refused'), resultOf(current, 'accepted')];
+  const verdicts = ['lease_lost', 'recorded'];
+  if (place === 'last') for (const list of [results, verdicts]) list.reverse();
+  expect(await recordResults({ db, events: createEvents(), idempotency, owner }, results)).toEqual(verdicts);
+  const { query } = product.database;
+  expect(await query('select status, outcome from messages where id = $1', [late.id])).toEqual([
+    { status: 'sent', outcome: null },
+  ]);
+  expect(await query('select result, fault from attempts where message_id = $1', [late.id])).toEqual([
+    { result: 'accepted', fault: null },
+  ]);
+  expect(await query('select 1 from due where id = $1', [late.id])).toEqual([]);
+});
