@@ -9,6 +9,9 @@ const ASKS_FOR_A_REASON = 300;
 const REASONS: Readonly<Record<string, string>> = {
   'src/channel-kit/contract.ts': 'the whole contract of a channel, with its comments, is read in one place',
   'src/features/notifications/schema.ts': 'the wire shapes of one surface, read side by side',
+  'src/features/portal/site.ts':
+    'what every page shares: who is looking, the check of forms, the headers, the redirects',
+  'src/lib/config.ts': 'the one table of settings, and all that reads the environment',
   'src/lib/errors.ts': 'the catalogue of refusals, one entry after the other',
   'src/lib/http.ts': 'how a request becomes an answer, from the socket to the refusal',
 };

@@ -144,7 +144,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       } catch (error) {
         if (!current || isOutage(error)) throw error;
         log.error({ err: error, inbound_id: current.id }, 'a callback that was stored cannot be read; it is set aside');
-        await markUnreadable(db, current.id, (error as Error).message.slice(0, 500));
+        await markUnreadable(db, current.id, storable(error instanceof Error ? error.message : String(error), 500));
       }
     }
   }
