@@ -38,77 +38,89 @@ test('a database of a newer version is refused', async () => {
 
 describe('a thousand messages', () => {
   test('change their status without touching an index', async () => {
-    const now = new Date();
-    const messages = Array.from(
-      { length: 1_000 },
-      (_, i): NewMessage => ({
-        id: messageIdOf(newNotificationId(), 0),
-        tenantId: newId(),
-        mode: 'sandbox',
-        channel: 'letter',
-        address: `address ${i}`,
-        recipient: { name: 'Ada Lovelace', street: `${i} St James's Square` },
-        connectionId: newId(),
-        templateVersionId: null,
-        templateSlug: null,
-        language: null,
-        input: { body: `Dear Ada, this is number ${i}.` },
-        category: 'transactional',
-        lane: 1,
-        onUnknown: 'wait',
-        createdAt: now,
-        expiresAt: new Date(now.getTime() + 86_400_000),
-        sendAt: null,
-        idempotencyKey: null,
-        retryOf: null,
-        actorId: 'key',
-        ip: '127.0.0.1',
-        requestId: 'req',
-      }),
-    );
-    // A connection tells its statistics when it ends, so this one is ours alone.
-    const db = createDb({ url: database.url, log: createLog('silent'), connections: 1 });
-    for (let at = 0; at < messages.length; at += 100) await insertMessages(db, messages.slice(at, at + 100));
-    const sent: State = {
-      status: 'sent',
-      outcome: null,
-      failureCode: null,
-      attempts: 1,
-      outcomeUnknown: false,
-      nextAttemptAt: null,
-      sentAt: now,
-      deliveredAt: null,
-      failedAt: null,
-      readAt: null,
-      complainedAt: null,
-    };
-    const steps: State[] = [
-      sent,
-      { ...sent, status: 'delivered', outcome: 'delivered', deliveredAt: now },
-      { ...sent, status: 'delivered', outcome: 'delivered', deliveredAt: now, readAt: now },
-    ];
-    // As the recorder does: in batches, each its own commit, the steps of a message close together.
-    for (let at = 0; at < messages.length; at += 50)
-      for (const step of steps)
-        await updateStates(
-          db,
-          messages.slice(at, at + 50).map(({ id }) => ({ id, ...step })),
-        );
-    await db.close();
-    const { updates, hot } = await counters(database);
-    expect(updates).toBe(3_000);
-    expect(hot / updates).toBeGreaterThanOrEqual(0.95);
+    // A snapshot elsewhere can hold back the tidying of pages for a moment; an index would spoil every round.
+    let share = 0;
+    let before = { updates: 0, hot: 0 };
+    for (let round = 1; round <= 3 && share < 0.95; round++) {
+      await liveThrough(database);
+      const after = await counters(database, round * 3_000);
+      expect(after.updates).toBe(round * 3_000);
+      share = (after.hot - before.hot) / 3_000;
+      before = after;
+    }
+    expect(share).toBeGreaterThanOrEqual(0.95);
   });
 });
 
-/** Of the partitions, once all three thousand updates are counted. */
-const counters = ({ query }: TestDatabase): Promise<{ updates: number; hot: number }> =>
+/** A thousand messages from accepted to read. */
+async function liveThrough({ url }: TestDatabase): Promise<void> {
+  const now = new Date();
+  const messages = Array.from(
+    { length: 1_000 },
+    (_, i): NewMessage => ({
+      id: messageIdOf(newNotificationId(), 0),
+      tenantId: newId(),
+      mode: 'sandbox',
+      channel: 'letter',
+      address: `address ${i}`,
+      recipient: { name: 'Ada Lovelace', street: `${i} St James's Square` },
+      connectionId: newId(),
+      templateVersionId: null,
+      templateSlug: null,
+      language: null,
+      input: { body: `Dear Ada, this is number ${i}.` },
+      category: 'transactional',
+      lane: 1,
+      onUnknown: 'wait',
+      createdAt: now,
+      expiresAt: new Date(now.getTime() + 86_400_000),
+      sendAt: null,
+      idempotencyKey: null,
+      retryOf: null,
+      actorId: 'key',
+      ip: '127.0.0.1',
+      requestId: 'req',
+    }),
+  );
+  // A connection tells its statistics when it ends, so this one is ours alone.
+  const db = createDb({ url, log: createLog('silent'), connections: 1 });
+  for (let at = 0; at < messages.length; at += 100) await insertMessages(db, messages.slice(at, at + 100));
+  const sent: State = {
+    status: 'sent',
+    outcome: null,
+    failureCode: null,
+    attempts: 1,
+    outcomeUnknown: false,
+    nextAttemptAt: null,
+    sentAt: now,
+    deliveredAt: null,
+    failedAt: null,
+    readAt: null,
+    complainedAt: null,
+  };
+  const steps: State[] = [
+    sent,
+    { ...sent, status: 'delivered', outcome: 'delivered', deliveredAt: now },
+    { ...sent, status: 'delivered', outcome: 'delivered', deliveredAt: now, readAt: now },
+  ];
+  // As the recorder does: in batches, each its own commit, the steps of a message close together.
+  for (let at = 0; at < messages.length; at += 50)
+    for (const step of steps)
+      await updateStates(
+        db,
+        messages.slice(at, at + 50).map(({ id }) => ({ id, ...step })),
+      );
+  await db.close();
+}
+
+/** Of the partitions, once so many updates are counted. */
+const counters = ({ query }: TestDatabase, expected: number): Promise<{ updates: number; hot: number }> =>
   until(
     async () => {
       const [row] = await query<{ updates: number; hot: number }>(
         `select sum(n_tup_upd)::int as updates, sum(n_tup_hot_upd)::int as hot from pg_stat_user_tables where relname like 'messages\\_%'`,
       );
-      return row && row.updates >= 3_000 && row;
+      return row && row.updates >= expected && row;
     },
     { what: 'the statistics' },
   );
