@@ -1,16 +1,7 @@
 /** Whatever the guide says to paste is taken by the product as it stands, with the reader's own key. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unescaped } from '../support/html.ts';
 import { type Api, apiAt, type Product, startProduct } from '../support/product.ts';
-
-const unescaped = (text: string) =>
-  text
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&#x27;', "'")
-    .replaceAll('&#x3D;', '=')
-    .replaceAll('&#x60;', '`')
-    .replaceAll('&amp;', '&');
 
 /** The JSON of every sample that sends, whatever the language around it. */
 function bodiesOf(page: string): unknown[] {

@@ -1,5 +1,6 @@
 /** A newcomer's first hour in the portal, on the real product, by forms alone: what works here needs no script. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unescaped } from '../support/html.ts';
 import { apiAt, type Product, startProduct, until } from '../support/product.ts';
 
 /** As much of a browser as a form needs: cookies, redirects, hidden fields. */
@@ -57,16 +58,6 @@ class Visitor {
     return found[1] ?? found[0];
   }
 }
-const unescaped = (text: string) =>
-  text
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&#x27;', "'")
-    .replaceAll('&#x3D;', '=')
-    .replaceAll('&#x60;', '`')
-    .replaceAll('&amp;', '&');
-
 describe('the first hour in the portal', () => {
   let product: Product;
   let visitor: Visitor;

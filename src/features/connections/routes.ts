@@ -15,9 +15,9 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     path: '/api/v1/connections',
     summary: 'Connect a channel',
     description:
-      'Stores credentials for a channel. Which fields they have is listed by GET /api/v1/channels/capabilities. Secrets ' +
-      'are encrypted and never read back. The first connection of a channel becomes its default. Live keys only: in the ' +
-      'sandbox every channel is connected already.',
+      'Stores credentials for a channel. The portal’s form shows which fields they have; a refusal names each that is ' +
+      'missing or wrong. Secrets are encrypted and never read back. The first connection of a channel becomes its ' +
+      'default. Live keys only: in the sandbox every channel is connected already.',
     audit: 'connection.created',
     body: schema.createConnection,
     replies: { 201: { description: 'The connection', schema: schema.connectionItem } },

@@ -13,14 +13,13 @@ import { createRender } from './render.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
-export type { Detail, Overview, Queries, Summary } from './queries.ts';
+export type { Overview, Queries, Summary } from './queries.ts';
 export type { NewReceipt, Receipts } from './receipts.ts';
 export { notificationRoutes } from './routes.ts';
-export type { SendBody } from './schema.ts';
 export { STATUSES } from './schema.ts';
-export { SEND_ROUTE, type Verbs } from './service.ts';
+export type { Verbs } from './service.ts';
 export type { Origin } from './types.ts';
-export { reasonOf, reasons } from './view.ts';
+export { reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;

@@ -1,8 +1,9 @@
 /** Home: is everything all right? Numbers of the last day, why messages failed, what waits, what is unwell, what to do first. */
 import type { Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
+import { STATUSES } from '../notifications/index.ts';
 import { chart } from './chart.ts';
-import type { ConnectionsDoor, NotificationsDoor, Overview, Status, TemplatesDoor, TenantsDoor } from './ports.ts';
+import type { ConnectionsDoor, NotificationsDoor, Overview, TemplatesDoor, TenantsDoor } from './ports.ts';
 import { firstSend, keyHint } from './samples.ts';
 import type { Site, Visit } from './site.ts';
 import { span } from './words.ts';
@@ -17,7 +18,6 @@ export interface HomePageDeps {
   readonly publicUrl: () => string;
 }
 
-const STATUSES: readonly Status[] = ['queued', 'sent', 'delivered', 'failed'];
 /** A queue that has waited this long deserves a look. Seconds. */
 const LATE = 60;
 

@@ -1,6 +1,7 @@
 /** Activity, and one message: did it go out, and if not, why? */
 import { FAULTS, type FaultKind, type Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
+import { STATUSES } from '../notifications/index.ts';
 import { type Faults, noFaults } from './forms.ts';
 import { letter } from './letter.ts';
 import type {
@@ -26,7 +27,6 @@ export interface MessagePagesDeps {
   readonly publicUrl: () => string;
 }
 
-const STATUSES: readonly Status[] = ['queued', 'sent', 'delivered', 'failed'];
 const PAGE = 50;
 const FILTERS = ['recipient', 'channel', 'status', 'template_id', 'from', 'to'] as const;
 
