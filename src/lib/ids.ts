@@ -22,6 +22,7 @@ export const PREFIXES = {
   key: 'key',
   request: 'req',
   audit: 'aud',
+  bulk: 'blk',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 
