@@ -72,7 +72,7 @@ export const recordMoves = async (
        returning m.id, m.bulk_id, r.fence
      ), closed as (
        insert into attempts (${ATTEMPT_COLUMNS})
-       select r.id, number, "tenantId", "connectionId", fence, "startedAt", clock_now(), result, fault, "providerCode", "providerMessage",
+       select r.id, number, "tenantId", "connectionId", r.fence, "startedAt", clock_now(), result, fault, "providerCode", "providerMessage",
          "providerId", "retryAt" from ours r join moved using (id)
      ), told as (
        ${INSERT_EVENTS} select e.id, "tenantId", mode, type, "messageId", data
