@@ -1,9 +1,7 @@
 /** SQL of the events table. */
 import type { Sql } from '../../lib/db.ts';
 import type { NewEvent } from './index.ts';
-
-/** For statements that write events along with the change they tell of; the columns in order. */
-export const INSERT_EVENTS = 'insert into events (id, tenant_id, mode, type, message_id, data)';
+import { INSERT_EVENTS } from './sql.ts';
 
 export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: string })[]): Promise<void> {
   await sql.query(
