@@ -169,13 +169,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
  * A batch finds its rows by key, however small the tables were when its statement was planned: a plan made for a new
  * installation must not read whole tables a million messages later. Plans are made once; compiling them costs more than they.
  */
-const BY_KEY = [
-  'enable_seqscan=off',
-  'enable_hashjoin=off',
-  'enable_mergejoin=off',
-  'plan_cache_mode=force_generic_plan',
-  'jit=off',
-]
+const BY_KEY = ['enable_seqscan=off', 'enable_mergejoin=off', 'plan_cache_mode=force_generic_plan', 'jit=off']
   .map((setting) => `-c ${setting}`)
   .join(' ');
 const COLLISIONS = new Set(['40001', '40P01']);
