@@ -8,6 +8,7 @@ import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded
 import { createLog } from './lib/log.ts';
 import { migrateUp } from './lib/migrate.ts';
 import { start, withKeys } from './main.ts';
+import { loadPlugins } from './plugins.ts';
 import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
 
 /** Runs one command; errors become one clear text and exit code 1. */
@@ -249,10 +250,12 @@ async function withDeps<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
   const config = readConfig();
   return withDatabase(config, async (databaseUrl) => {
     await migrateUp(databaseUrl, migrations);
+    const log = createLog('warn');
     const deps = await createDeps({
       config: config.databaseUrl ? config : withKeys(config),
       databaseUrl,
-      log: createLog('warn'),
+      log,
+      plugins: await loadPlugins(config.plugins, log),
       publicUrl: () => publicUrlOf(config, config.port),
     });
     try {

@@ -17,7 +17,7 @@ import { loadAttempts } from './receipts-store.ts';
 import { applyWords, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
 import { type SendBody, TTL_SECONDS } from './schema.ts';
-import { withdrawDue } from './store.ts';
+import { holdInRanges, withdrawDue } from './store.ts';
 import type { Message, Origin, SendCommand } from './types.ts';
 
 export const SEND_ROUTE = 'POST /api/v1/notifications/send';
@@ -97,10 +97,13 @@ export function createVerbs(deps: VerbDeps): Verbs {
       await db.transaction(async (trx) => {
         const messages = await messagesOf(trx, principal, notificationId);
         // Only what no worker holds; the row lock makes a claim that comes now pass it by.
-        const withdrawn = await withdrawDue(
+        const queued = messages.filter(({ status }) => status === 'queued');
+        const own = await withdrawDue(
           trx,
-          messages.filter(({ status }) => status === 'queued').map(({ id }) => id),
+          queued.map(({ id }) => id),
         );
+        const ofBulks = queued.filter(({ id, bulkId, attempts }) => bulkId && attempts === 0 && !own.includes(id));
+        const withdrawn = [...own, ...(ofBulks.length > 0 ? await holdInRanges(trx, ofBulks) : [])];
         if (withdrawn.length === 0) throw new ApiError('not_cancellable');
         const folded = await applyWords(
           trx,
