@@ -15,6 +15,7 @@ export const PREFIXES = {
   attempt: 'att',
   template: 'tpl',
   templateVersion: 'tpv',
+  rollout: 'rol',
   event: 'evt',
   connection: 'con',
   tenant: 'ten',
