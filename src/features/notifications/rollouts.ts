@@ -7,7 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { firstIdAt } from '../../lib/ids.ts';
 import type { Counted, RunningRollout, Templates } from '../templates/index.ts';
-import { type Outcomes, readOutcomes } from './rollouts-store.ts';
+import { type Outcomes, PAGE, readOutcomes } from './rollouts-store.ts';
 
 export interface WatchDeps {
   readonly db: Db;
@@ -18,7 +18,6 @@ export interface WatchDeps {
 const EVERY_MS = 2_000;
 /** An event gets its id before it is committed; one that is younger may still have a neighbour on its way. */
 const SETTLE_MS = 1_000;
-const PAGE = 5_000;
 
 /** Answers how many rollouts have more to be read at once. A call soon after the last does nothing. */
 export function createWatch({ db, clock, templates }: WatchDeps): () => Promise<number> {
@@ -34,7 +33,6 @@ export function createWatch({ db, clock, templates }: WatchDeps): () => Promise<
         versionIds: Object.values(rollout.versions),
         after: rollout.position,
         before: firstIdAt(new Date(now - SETTLE_MS)),
-        limit: PAGE,
       });
       await templates.tallyRollout(rollout, {
         position: page.position ?? rollout.position,
