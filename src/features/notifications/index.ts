@@ -32,7 +32,7 @@ export interface Notifications extends Queries, Verbs {
   idle(): Promise<void>;
 }
 
-export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
+export type NotificationsDeps = Omit<AcceptDeps, 'plan' | 'dispatcher'> &
   PlanDeps &
   Omit<QueryDeps, 'render'> &
   Omit<DispatchDeps, 'render'> &
@@ -41,13 +41,14 @@ export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
 export function createNotifications(deps: NotificationsDeps): Notifications {
   const render = createRender(deps);
   const plan = createPlanner(deps);
-  const accept = createAccept({ ...deps, plan });
+  const dispatcher = createDispatcher({ ...deps, render });
+  const accept = createAccept({ ...deps, plan, dispatcher });
   const queries = createQueries({ ...deps, render });
   return {
     ...queries,
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
-    dispatcher: createDispatcher({ ...deps, render }),
+    dispatcher,
     watchRollouts: createWatch(deps),
     idle: () => accept.idle(),
   };
