@@ -24,7 +24,8 @@ export const PAGE = 5_000;
 
 /**
  * The tenant's next events after a position, and of those that settle messages of these versions the sums. The messages are
- * asked for how they are now, because an event tells of its moment only.
+ * asked for how they are now, because an event tells of its moment only, and one by one (`offset 0`): a join may be done by
+ * reading the whole table, which grows with history.
  */
 export async function readOutcomes(
   sql: Sql,
@@ -44,8 +45,8 @@ export async function readOutcomes(
        (select coalesce(jsonb_agg(o), '[]') from (
           select m.mode, m.template_version_id as "versionId", p.type, m.failure_code as "failureCode",
             m.sent_at is not null as "wasSent", count(*) as count
-          from page p join messages m on m.id = p.message_id
-          where p.type in ('message.sent', 'message.failed') and m.id > $2 and m.template_version_id = any($3::uuid[])
+          from page p cross join lateral (select * from messages where id = p.message_id offset 0) m
+          where p.type in ('message.sent', 'message.failed') and p.message_id > $2 and m.template_version_id = any($3::uuid[])
           group by 1, 2, 3, 4, 5) o) as outcomes`,
     [query.tenantId, query.since, query.versionIds, query.after, query.before],
   );
