@@ -70,8 +70,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
       const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]);
       if (!planned) throw new Error('one command, one plan');
       const findings: Finding[] = [...judge(planned.request)];
-      const slug = body.notification.template_id;
-      const version = slug ? await templates.resolve(origin.principal.tenantId, slug) : undefined;
+      const versions = await templates.versions(planned.messages.flatMap((message) => message.templateVersionId ?? []));
       const channels: { channel: string; address: string; content: unknown }[] = [];
       for (const message of findings.length === 0 ? planned.messages : []) {
         const channel = registry.channel(message.channel);
@@ -80,7 +79,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
           channels.push({
             channel: message.channel,
             address: message.address,
-            content: render(channel, message, message.templateVersionId ? version : undefined),
+            content: render(channel, message, versions.get(message.templateVersionId ?? '')),
           });
         } catch (error) {
           if (!(error instanceof DeliveryError)) throw error;

@@ -48,6 +48,9 @@ export type TemplatesDoor = Pick<
   | 'activate'
   | 'preview'
   | 'previewUnsaved'
+  | 'rollOut'
+  | 'rollout'
+  | 'rollBack'
 >;
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
 
@@ -59,6 +62,8 @@ export type Summary = Awaited<ReturnType<NotificationsDoor['list']>>['data'][num
 export type Seen = Awaited<ReturnType<NotificationsDoor['preview']>>;
 export type OutboxItem = Awaited<ReturnType<OutboxDoor['get']>>;
 export type TemplateVersion = Awaited<ReturnType<TemplatesDoor['getVersion']>>;
+export type Rollout = Awaited<ReturnType<TemplatesDoor['rollOut']>>;
+export type RolloutWish = Parameters<TemplatesDoor['rollOut']>[2];
 export type TemplateContent = TemplateVersion['content'];
 /** What a preview shows: what is missing, what is wrong, and each channel as it would look. */
 export type Drawn = ReturnType<TemplatesDoor['previewUnsaved']>;
