@@ -9,6 +9,7 @@ import * as m0007 from './0007_create_messages.ts';
 import * as m0008 from './0008_create_inbound.ts';
 import * as m0009 from './0009_create_outbox.ts';
 import * as m0010 from './0010_isolate_tenants.ts';
+import * as m0014 from './0014_limit_connections.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -21,4 +22,5 @@ export const migrations = [
   { name: '0008_create_inbound', ...m0008 },
   { name: '0009_create_outbox', ...m0009 },
   { name: '0010_isolate_tenants', ...m0010 },
+  { name: '0014_limit_connections', ...m0014 },
 ];
