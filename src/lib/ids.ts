@@ -30,13 +30,20 @@ export const newId = (): string => v7();
 
 /** `ntf_01J…` of a UUID. */
 export function toWire(kind: IdKind, uuid: string): string {
-  let rest = BigInt(`0x${uuid.replaceAll('-', '')}`);
-  let text = '';
-  for (let i = 0; i < 26; i++) {
-    text = ALPHABET[Number(rest & 31n)] + text;
-    rest >>= 5n;
+  let text = `${PREFIXES[kind]}_`;
+  // 26 characters hold 130 bits, so two zero bits come first. Digit by digit: every answer has several ids.
+  let rest = 0;
+  let bits = 2;
+  for (const character of uuid) {
+    if (character === '-') continue;
+    rest = (rest << 4) | Number.parseInt(character, 16);
+    bits += 4;
+    if (bits < 5) continue;
+    bits -= 5;
+    text += ALPHABET[rest >> bits];
+    rest &= (1 << bits) - 1;
   }
-  return `${PREFIXES[kind]}_${text}`;
+  return text;
 }
 
 /** The UUID of a wire id; `undefined` for anything that is not exactly an id of this kind. */
