@@ -96,6 +96,8 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--adapter <adapter>', 'default: the first of the channel')
     .option('--name <name>', 'default: the name of the adapter')
     .option('--set <field=value...>', 'a setting or secret of the adapter')
+    .option('--per-second <n>', 'calls a second; default: what the adapter assumes', Number)
+    .option('--concurrency <n>', 'calls in flight per process; default: what the adapter assumes', Number)
     .option('--test', 'try the credentials right away')
     .option('--json', 'one JSON object')
     .action(connectionCommand);
@@ -198,6 +200,8 @@ interface ConnectionOptions {
   adapter?: string;
   name?: string;
   set?: string[];
+  perSecond?: number;
+  concurrency?: number;
   test?: boolean;
   json?: boolean;
 }
@@ -208,6 +212,8 @@ async function connectionCommand({
   adapter: adapterId,
   name,
   set = [],
+  perSecond,
+  concurrency,
   test,
   json,
 }: ConnectionOptions): Promise<void> {
@@ -235,6 +241,7 @@ async function connectionCommand({
       adapter: adapter.id,
       name: name ?? adapter.label,
       credentials,
+      limits: { per_second: perSecond ?? null, concurrency: concurrency ?? null },
     });
     const result = test ? await connections.test(principal, made.id) : undefined;
     if (json) outJson({ ...made, ...(result ? { test: result } : {}) });

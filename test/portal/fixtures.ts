@@ -158,6 +158,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
       ),
       is_default: true,
       position: 0,
+      limits: { per_second: null, concurrency: null },
       health: { status: 'ok', note: 'Signed in.', at: ago(240) },
       callback_url: adapter?.webhook ? `https://notify.example.com/hooks/${adapter.id}/${id('connection', n)}` : null,
       created_at: ago(86_400 * 30),

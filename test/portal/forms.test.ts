@@ -227,6 +227,23 @@ describe('pages that change things', () => {
     expect(page).toContain('ends in x9Qa');
   });
 
+  test('limits of a connection: a number is set, an emptied one goes back to what the adapter allows', async () => {
+    const id = full.fixtures.connections[0]?.id ?? '';
+    await post(
+      full,
+      `/portal/connections/${id}`,
+      { name: 'Mail', per_second: '2.5', concurrency: '' },
+      { who: 'live' },
+    );
+    expect(last(full)).toMatchObject({
+      verb: 'connections.patch',
+      args: [id, { limits: { per_second: 2.5, concurrency: null } }],
+    });
+    const page = await (await get(full, `/portal/connections/${id}`, 'live')).text();
+    expect(page).toMatch(/name="per_second" type="number"[^>]*placeholder="20"/);
+    expect(page).toMatch(/name="concurrency" type="number"[^>]*max="4096"/);
+  });
+
   test('a failed test of a connection shows the reason', async () => {
     const id = full.fixtures.connections[2]?.id ?? '';
     const answer = await post(full, `/portal/connections/${id}/test`, {}, { who: 'live' });

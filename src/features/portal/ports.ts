@@ -55,6 +55,7 @@ export type TemplatesDoor = Pick<
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
 
 export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
+export type Limits = NonNullable<Parameters<ConnectionsDoor['create']>[1]['limits']>;
 export type Connection = Awaited<ReturnType<ConnectionsDoor['get']>>;
 export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;
 export type Message = Notification['channels'][number];
