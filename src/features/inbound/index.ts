@@ -9,11 +9,20 @@ import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { fromWire, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
+import { dropOlder } from '../../lib/partitions.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
-import { claimRequests, insertRequests, markApplied, markUnreadable, putOff, type StoredRequest } from './store.ts';
+import {
+  claimRequests,
+  hasWaiting,
+  insertRequests,
+  markApplied,
+  markUnreadable,
+  putOff,
+  type StoredRequest,
+} from './store.ts';
 
 export { inboundRoutes } from './routes.ts';
 
@@ -22,6 +31,8 @@ export interface Inbound {
   receive(adapterId: string, connectionWireId: string, request: RawRequest): Promise<Reply>;
   /** Reads what was stored and hands it on; returns how many requests. */
   apply(): Promise<number>;
+  /** Drops months of requests older than so many days, all of them read; 0 keeps everything. Returns how many months. */
+  purge(days: number): Promise<number>;
 }
 
 export interface InboundDeps {
@@ -184,6 +195,8 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
         return applySingly();
       }
     },
+    purge: async (days) =>
+      days === 0 ? 0 : dropOlder(db, 'inbound_requests', days, (sql, { name }) => hasWaiting(sql, name)),
   };
 }
 

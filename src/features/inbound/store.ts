@@ -26,6 +26,10 @@ export const insertRequests = (sql: Sql, requests: readonly StoredRequest[]): Pr
   );
 };
 
+/** A request of this partition waits to be read. */
+export const hasWaiting = async (sql: Sql, partition: string): Promise<boolean> =>
+  (await sql.query(`select from "${partition}" where applied_at is null limit 1`)).length > 0;
+
 /** The next that were not applied, held until the end of the transaction. */
 export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequest[]> => {
   const rows = await sql.query<{

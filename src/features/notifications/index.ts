@@ -10,6 +10,7 @@ import { createPlanner, type PlanDeps } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
+import { purgeOlder } from './retention.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
@@ -25,6 +26,8 @@ export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;
   /** A worker of this process; start it at most once. */
   readonly dispatcher: Dispatcher;
+  /** Drops months older than so many days, but for those that hold work; 0 keeps everything. Returns how many partitions. */
+  purge(days: number): Promise<number>;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
@@ -45,6 +48,7 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
     dispatcher: createDispatcher({ ...deps, render }),
+    purge: (days) => purgeOlder(deps.db, days),
     idle: () => accept.idle(),
   };
 }
