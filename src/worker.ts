@@ -13,6 +13,7 @@ const SWEEP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export async function startWorker({
+  config,
   db,
   idempotency,
   inbound,
@@ -26,6 +27,8 @@ export async function startWorker({
   const swept = runner('receipts', notifications.receipts.sweep);
   const watched = runner('rollouts', notifications.watchRollouts);
   const keepHouse = runner('housekeeping', async () => {
+    const dropped = (await notifications.purge(config.retentionDays)) + (await inbound.purge(config.retentionDays));
+    if (dropped > 0) log.info({ partitions: dropped }, 'dropped what is older than RETENTION_DAYS');
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
     return 0;

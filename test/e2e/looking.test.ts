@@ -280,7 +280,7 @@ describe('many questions at once', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => look(id, key)));
     watched.mockRestore();
     expect(new Set(answers.map(({ text: answer }) => answer)).size).toBe(1);
-    expect(statements.length).toBeLessThanOrEqual(50);
+    expect(statements.length).toBeLessThan(answers.length);
     expect(new Set(statements)).toEqual(new Set([3]));
   });
 });

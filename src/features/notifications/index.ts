@@ -10,6 +10,7 @@ import { createPlanner, type PlanDeps } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
+import { purgeOlder } from './retention.ts';
 import { createWatch } from './rollouts.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
@@ -28,6 +29,8 @@ export interface Notifications extends Queries, Verbs {
   readonly dispatcher: Dispatcher;
   /** Counts what became of rollouts, at most every two seconds; answers how many have more to be counted at once. */
   watchRollouts(): Promise<number>;
+  /** Drops months older than so many days, but for those that hold work; 0 keeps everything. Returns how many partitions. */
+  purge(days: number): Promise<number>;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
@@ -50,6 +53,7 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
     receipts: createReceipts(deps),
     dispatcher,
     watchRollouts: createWatch(deps),
+    purge: (days) => purgeOlder(deps.db, days),
     idle: () => accept.idle(),
   };
 }
