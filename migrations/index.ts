@@ -11,6 +11,7 @@ import * as m0009 from './0009_create_outbox.ts';
 import * as m0010 from './0010_isolate_tenants.ts';
 import * as m0011 from './0011_open_attempts_in_due.ts';
 import * as m0012 from './0012_create_bulks.ts';
+import * as m0015 from './0015_add_quiet_hours.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -25,4 +26,5 @@ export const migrations = [
   { name: '0010_isolate_tenants', ...m0010 },
   { name: '0011_open_attempts_in_due', ...m0011 },
   { name: '0012_create_bulks', ...m0012 },
+  { name: '0015_add_quiet_hours', ...m0015 },
 ];

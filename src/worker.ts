@@ -13,6 +13,7 @@ const SWEEP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export async function startWorker({
+  bulks,
   db,
   idempotency,
   inbound,
@@ -24,9 +25,11 @@ export async function startWorker({
   const applied = runner('inbound', inbound.apply);
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
+  const cancelled = runner('bulks', bulks.cancelSome);
   const keepHouse = runner('housekeeping', async () => {
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
+    await bulks.purge();
     return 0;
   });
 
@@ -61,6 +64,7 @@ export async function startWorker({
     void applied();
     void played();
     void swept();
+    void cancelled();
   };
   const timer = setInterval(sweep, SWEEP_MS);
   sweep();
@@ -78,6 +82,7 @@ export async function startWorker({
         applied.idle(),
         played.idle(),
         swept.idle(),
+        cancelled.idle(),
         keepHouse.idle(),
       ]);
     },

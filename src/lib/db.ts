@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { CopyIn } from './copy.ts';
 import { ApiError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -14,9 +15,15 @@ export interface Sql {
   query<R = any>(text: string, values?: readonly unknown[]): Promise<R[]>;
 }
 
+/** An open transaction of the writer. */
+export interface Trx extends Sql {
+  /** `copy messages (id, …) from stdin` with rows as `copyLine` makes them. */
+  copy(text: string, rows: readonly string[]): Promise<void>;
+}
+
 export interface Db extends Sql {
   /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
-  transaction<T>(work: (trx: Sql) => Promise<T>): Promise<T>;
+  transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
   /** A read-only transaction that can see the rows of this tenant and no others. */
   read<T>(tenantId: string, work: (trx: Sql) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -77,12 +84,17 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     },
   });
 
-  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Sql) => Promise<T>): Promise<T> {
+  const copying = (client: pg.PoolClient): Trx => ({
+    ...on(client),
+    copy: (text, rows) => client.query(new CopyIn(text, rows)).done,
+  });
+
+  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: unknown;
     try {
       await client.query(begin);
-      const result = await work(on(client));
+      const result = await work(copying(client));
       await client.query('commit');
       return result;
     } catch (error) {

@@ -29,15 +29,23 @@ export type IdKind = keyof typeof PREFIXES;
 /** A new UUID v7, increasing within the process. */
 export const newId = (): string => v7();
 
-/** `ntf_01J…` of a UUID. */
+/** `ntf_01J…` of a UUID. Digit by digit: it is asked for each message of a million. */
 export function toWire(kind: IdKind, uuid: string): string {
-  let rest = BigInt(`0x${uuid.replaceAll('-', '')}`);
-  let text = '';
-  for (let i = 0; i < 26; i++) {
-    text = ALPHABET[Number(rest & 31n)] + text;
-    rest >>= 5n;
+  let text = `${PREFIXES[kind]}_`;
+  // 128 bits are 26 characters of 5 when two bits of nothing lead.
+  let held = 0;
+  let bits = 2;
+  for (let i = 0; i < uuid.length; i++) {
+    const code = uuid.charCodeAt(i);
+    if (code === 45) continue;
+    held = ((held << 4) | (code < 58 ? code - 48 : (code | 32) - 87)) & 0xff;
+    bits += 4;
+    if (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(held >> bits) & 31];
+    }
   }
-  return `${PREFIXES[kind]}_${text}`;
+  return text;
 }
 
 /** The UUID of a wire id; `undefined` for anything that is not exactly an id of this kind. */

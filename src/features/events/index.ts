@@ -2,10 +2,10 @@
  * Facts about messages, written in the transaction that makes them true. An event carries its public payload, so whoever
  * passes it on needs to know nothing else.
  */
-import type { Sql } from '../../lib/db.ts';
+import type { Sql, Trx } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
-import { insertEvents } from './store.ts';
+import { copyEvents, insertEvents } from './store.ts';
 
 export type EventType =
   | 'message.queued'
@@ -28,6 +28,8 @@ export interface NewEvent {
 export interface Events {
   /** Call it with the transaction of the change. */
   emit(trx: Sql, events: readonly NewEvent[]): Promise<void>;
+  /** The same for thousands at once. */
+  pour(trx: Trx, events: readonly NewEvent[]): Promise<void>;
 }
 
 export const createEvents = (): Events => ({
@@ -38,4 +40,5 @@ export const createEvents = (): Events => ({
         events.map((event) => ({ ...event, id: newId() })),
       );
   },
+  pour: copyEvents,
 });

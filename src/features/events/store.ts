@@ -1,5 +1,7 @@
 /** SQL of the events table. */
-import type { Sql } from '../../lib/db.ts';
+import { copyLine } from '../../lib/copy.ts';
+import type { Sql, Trx } from '../../lib/db.ts';
+import { newId } from '../../lib/ids.ts';
 import type { NewEvent } from './index.ts';
 
 export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: string })[]): Promise<void> {
@@ -10,3 +12,11 @@ export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: 
     [JSON.stringify(events)],
   );
 }
+
+export const copyEvents = (trx: Trx, events: readonly NewEvent[]): Promise<void> =>
+  trx.copy(
+    'copy events (id, tenant_id, mode, type, message_id, data) from stdin',
+    events.map((event) =>
+      copyLine([newId(), event.tenantId, event.mode, event.type, event.messageId, JSON.stringify(event.data)]),
+    ),
+  );

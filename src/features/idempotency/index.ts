@@ -32,6 +32,8 @@ export type Verdict =
 export interface Idempotency {
   /** One verdict per claim, in order. Call it with the transaction of the effect. */
   claim(trx: Sql, claims: readonly Claim[]): Promise<readonly Verdict[]>;
+  /** The first answer under a key, as long as it stands; another transaction's is not waited for. */
+  find(key: Pick<Claim, 'tenantId' | 'mode' | 'key'>): Promise<Stored | undefined>;
   /** Frees the keys of those notifications whose messages have all definitely failed. */
   release(trx: Sql, notificationIds: readonly string[]): Promise<void>;
   /** Forgets expired keys; returns how many. */
@@ -59,6 +61,7 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
       return { won: false, stored: row };
     });
   },
+  find: async (key) => (await findKeys(db, [key], true))[0],
   release: (trx, notificationIds) => releaseKeys(trx, notificationIds),
   async purge() {
     let purged = 0;

@@ -6,25 +6,33 @@
  */
 import { type AcceptDeps, createAccept } from './accept.ts';
 import { createDispatcher, type DispatchDeps, type Dispatcher } from './dispatch.ts';
-import { createPlanner, type PlanDeps } from './plan.ts';
+import { createPlanner, type PlanDeps, type Planner } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
+export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnopened, releaseBulk } from './held.ts';
+export { BULK_LIMITS } from './limits.ts';
+export type { Plan, Planner } from './plan.ts';
+export { judge, type Refusal } from './policy.ts';
+export { type Poured, pour } from './pour.ts';
 export type { Overview, Queries, Summary } from './queries.ts';
+export { isZone, localTime, nextAllowed, type QuietHours } from './quiet.ts';
 export type { NewReceipt, Receipts } from './receipts.ts';
 export { notificationRoutes } from './routes.ts';
-export { STATUSES } from './schema.ts';
+export { page, type SendBody, type SendNotification, STATUSES, sendAheadMs, sendBody } from './schema.ts';
 export type { Verbs } from './service.ts';
-export type { Origin } from './types.ts';
-export { reasons } from './view.ts';
+export type { NewMessage, Origin, SendCommand } from './types.ts';
+export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;
   /** A worker of this process; start it at most once. */
   readonly dispatcher: Dispatcher;
+  /** For bulks, which store what is planned by themselves. */
+  readonly plan: Planner;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
@@ -45,6 +53,7 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
     dispatcher: createDispatcher({ ...deps, render }),
+    plan,
     idle: () => accept.idle(),
   };
 }
