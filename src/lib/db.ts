@@ -21,7 +21,18 @@ export interface Trx extends Sql {
   copy(text: string, rows: readonly string[]): Promise<void>;
 }
 
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
 export interface Db extends Sql {
+  /**
+   * One transaction of statements that do not wait for each other's rows, in a single round trip; the rows of each, in
+   * order. All or nothing. Tried again as `transaction`.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the caller states the row types of its own statements
+  batch<R extends any[][] = any[][]>(statements: readonly Statement[]): Promise<R>;
   /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
   transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
   /** A read-only transaction that can see the rows of this tenant and no others. */
@@ -66,10 +77,16 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   };
   const writer = new pg.Pool({ ...base, max: connections, application_name: 'carillon' });
   const reader = new pg.Pool({ ...base, max: Math.max(2, connections >> 1), application_name: 'carillon-reader' });
+  const batches = new pg.Pool({
+    ...base,
+    pipeline: true,
+    max: Math.max(2, connections >> 1),
+    application_name: 'carillon-batches',
+  } as pg.PoolConfig);
   // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
   // One that breaks while we leave is nobody's trouble.
   let leaving = false;
-  for (const pool of [writer, reader]) {
+  for (const pool of [writer, reader, batches]) {
     pool.on('error', (error) => leaving || log.warn({ err: error }, 'lost an idle database connection'));
     // The pool listens to idle connections only. One that breaks while it is lent out fails the statement under way, or the
     // next; that is where it is answered, and here it only must not end the process.
@@ -79,10 +96,14 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   const on = (client: pg.Pool | pg.PoolClient): Sql => ({
     async query(text, values) {
       if (!values) return (await client.query(text)).rows;
-      const name = nameOf(text);
-      return (await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] })).rows;
+      return (await client.query(named({ text, values }))).rows;
     },
   });
+
+  const named = ({ text, values }: Statement): pg.QueryConfig => {
+    const name = nameOf(text);
+    return { ...(name ? { name } : {}), text, values: values as unknown[] };
+  };
 
   const copying = (client: pg.PoolClient): Trx => ({
     ...on(client),
@@ -107,17 +128,34 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     }
   }
 
+  async function together(statements: readonly Statement[]): Promise<unknown[][]> {
+    const client = await batches.connect();
+    const answers = await Promise.allSettled([
+      client.query('begin'),
+      ...statements.map((statement) => client.query(named(statement))),
+      client.query('commit'),
+    ]);
+    const failed = answers.find((answer) => answer.status === 'rejected');
+    // The server has rolled back what failed; a connection that broke is not lent out again.
+    client.release(failed !== undefined && !('severity' in Object(failed.reason)));
+    if (failed) throw failed.reason;
+    return answers.slice(1, -1).map((answer) => (answer as PromiseFulfilledResult<pg.QueryResult>).value.rows);
+  }
+
+  async function again<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (tries >= 3 || !COLLISIONS.has((error as { code?: string }).code ?? '')) throw error;
+      }
+    }
+  }
+
   return {
     ...on(writer),
-    async transaction(work) {
-      for (let tries = 1; ; tries++) {
-        try {
-          return await within(writer, 'begin', work);
-        } catch (error) {
-          if (tries >= 3 || !COLLISIONS.has((error as { code?: string }).code ?? '')) throw error;
-        }
-      }
-    },
+    transaction: (work) => again(() => within(writer, 'begin', work)),
+    batch: <R>(statements: readonly Statement[]) => again(() => together(statements)) as Promise<R>,
     read: (tenantId, work) =>
       within(reader, 'begin read only', async (trx) => {
         // In the transaction and answered before anything is read: who cannot take the role reads nothing.
@@ -134,7 +172,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
       }),
     async close() {
       leaving = true;
-      await Promise.all([writer.end(), reader.end()]);
+      await Promise.all([writer.end(), reader.end(), batches.end()]);
     },
   };
 }

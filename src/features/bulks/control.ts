@@ -6,7 +6,7 @@ import type { Principal } from '../../lib/http.ts';
 import { fromWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Events } from '../events/index.ts';
-import { cancelHeld, dropHeld, holdBulk, holdUnopened, releaseBulk } from '../notifications/index.ts';
+import { cancelHeld, dropHeld, holdBulk, holdUnbegun, releaseBulk } from '../notifications/index.ts';
 import {
   type BulkRow,
   deleteBulk,
@@ -79,7 +79,7 @@ export function createControl({ db, clock, events, doorbell }: ControlDeps): Con
         const messages = bulk.accepted * bulk.channels.length;
         if (received && messages > 0) await insertTally(trx, bulk.id, bulk.tenantId, messages);
         await setStatus(trx, bulk.id, 'cancelled');
-        await holdUnopened(trx, bulk.id);
+        await holdUnbegun(trx, bulk.id);
       }),
     async cancelSome() {
       let cancelled = 0;

@@ -8,7 +8,7 @@ import type { Mode, Reply } from '../../lib/http.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Events } from '../events/index.ts';
-import { type Idempotency, replay } from '../idempotency/index.ts';
+import { type Idempotency, nameOf, replay } from '../idempotency/index.ts';
 import { pour, releaseBulk } from '../notifications/index.ts';
 import type { Assessed, RowFault } from './rows.ts';
 import { advance, copyFaults, markReleased, type Progress } from './store.ts';
@@ -104,11 +104,14 @@ export async function release(
   const status = messages === 0 ? 'completed' : progress.earliest ? 'scheduled' : 'running';
   const body = acceptedBody(bulk, status, results);
   if (key !== undefined) {
-    const [verdict] = await idempotency.claim(trx, [
-      { tenantId, mode, key, hash, notificationId: id, status: 202, body },
-    ]);
+    const claim = { tenantId, mode, key, hash, notificationId: id, status: 202, body };
+    const { text, values } = idempotency.claim([claim]);
+    const won = await trx.query(text, values);
     // Thrown, so that nothing of this bulk is released.
-    if (verdict && !verdict.won) throw new Replayed(replay(verdict.stored, hash));
+    if (won.length === 0) {
+      const first = (await idempotency.stored([claim])).get(nameOf(claim));
+      throw first ? new Replayed(replay(first, hash)) : taken();
+    }
   }
   await releaseBulk(trx, id);
   return { status: 202, body };

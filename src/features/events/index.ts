@@ -1,11 +1,13 @@
 /**
- * Facts about messages, written in the transaction that makes them true. An event carries its public payload, so whoever
- * passes it on needs to know nothing else.
+ * Facts about messages, written in the transaction that makes them true. An event carries what its moment changed; what never
+ * changes stands in the message and is not written again.
  */
 import type { Sql, Trx } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import { copyEvents, insertEvents } from './store.ts';
+
+export { INSERT_EVENTS } from './store.ts';
 
 export type EventType =
   | 'message.queued'
@@ -21,15 +23,15 @@ export interface NewEvent {
   readonly mode: Mode;
   readonly type: EventType;
   readonly messageId: string;
-  /** The message as the API shows it, at this moment. */
+  /** What is true of the message from this moment on. */
   readonly data: object;
 }
 
 export interface Events {
   /** Call it with the transaction of the change. */
   emit(trx: Sql, events: readonly NewEvent[]): Promise<void>;
-  /** The same for thousands at once. */
-  pour(trx: Trx, events: readonly NewEvent[]): Promise<void>;
+  /** The same for thousands at once that have just come into being. */
+  pour(trx: Trx, born: readonly Pick<NewEvent, 'tenantId' | 'mode' | 'messageId'>[]): Promise<void>;
 }
 
 export const createEvents = (): Events => ({

@@ -10,13 +10,19 @@ export const releaseBulk = (sql: Sql, bulkId: string): Promise<unknown> =>
     bulkId,
   ]);
 
-/** Nothing of it begins from now on; what is under way finishes. */
-export const holdBulk = (sql: Sql, bulkId: string): Promise<unknown> =>
-  sql.query('update due set held = true where bulk_id = $1 and not held', [bulkId]);
+/**
+ * Nothing of it begins from now on; what is under way finishes. A worker that is just cutting a range leaves the rest of it in
+ * a row that the first look cannot see.
+ */
+export async function holdBulk(sql: Sql, bulkId: string): Promise<void> {
+  const hold = `update due set held = true where bulk_id = $1 and not held and kind <> 'deadline' returning 1`;
+  while ((await sql.query(hold, [bulkId])).length > 0);
+}
 
-/** The same for good: a call whose end nobody knows is left to be settled. */
-export const holdUnopened = (sql: Sql, bulkId: string): Promise<unknown> =>
-  sql.query('update due set held = not opened where bulk_id = $1 and held = opened', [bulkId]);
+/** For good: only what was never begun, so that everything else can still come to its end. */
+const HOLD_UNBEGUN = `kind <> 'deadline' and not opened and tries = 0`;
+export const holdUnbegun = (sql: Sql, bulkId: string): Promise<unknown> =>
+  sql.query(`update due set held = (${HOLD_UNBEGUN}) where bulk_id = $1 and held <> (${HOLD_UNBEGUN})`, [bulkId]);
 
 interface RangeRow {
   readonly id: string;
@@ -27,12 +33,13 @@ interface RangeRow {
 
 const FREE = 'owner is null and not opened';
 
-/** Single messages that no worker has, taken out of the due table. */
+/** Single queued messages that no worker has, taken out of the due table. */
 const takeSingles = async (sql: Sql, bulkId: string, limit: number): Promise<string[]> =>
   (
     await sql.query<{ id: string }>(
       `delete from due where id in (
-         select id from due where bulk_id = $1 and kind = 'message' and ${FREE} limit $2 for update skip locked) returning id`,
+         select id from due where bulk_id = $1 and kind = 'message' and ${FREE}
+           and exists (select from messages m where m.id = due.id and m.status = 'queued') limit $2 for update skip locked) returning id`,
       [bulkId, limit],
     )
   ).map(({ id }) => id);
@@ -66,7 +73,7 @@ export async function cancelHeld(
   at: Date,
   limit: number,
 ): Promise<{ messages: number; left: boolean }> {
-  await holdUnopened(trx, bulkId);
+  await holdUnbegun(trx, bulkId);
   const ids = await takeSingles(trx, bulkId, limit);
   const range = ids.length === 0 ? await takeRange(trx, bulkId) : undefined;
   if (range) ids.push(...(await waitingIn(trx, bulkId, range)));

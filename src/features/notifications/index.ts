@@ -13,7 +13,7 @@ import { createRender } from './render.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
-export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnopened, releaseBulk } from './held.ts';
+export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnbegun, releaseBulk } from './held.ts';
 export { BULK_LIMITS } from './limits.ts';
 export type { Plan, Planner } from './plan.ts';
 export { judge, type Refusal } from './policy.ts';
@@ -37,7 +37,7 @@ export interface Notifications extends Queries, Verbs {
   idle(): Promise<void>;
 }
 
-export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
+export type NotificationsDeps = Omit<AcceptDeps, 'plan' | 'dispatcher'> &
   PlanDeps &
   Omit<QueryDeps, 'render'> &
   Omit<DispatchDeps, 'render'> &
@@ -46,13 +46,14 @@ export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
 export function createNotifications(deps: NotificationsDeps): Notifications {
   const render = createRender(deps);
   const plan = createPlanner(deps);
-  const accept = createAccept({ ...deps, plan });
+  const dispatcher = createDispatcher({ ...deps, render });
+  const accept = createAccept({ ...deps, plan, dispatcher });
   const queries = createQueries({ ...deps, render });
   return {
     ...queries,
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
-    dispatcher: createDispatcher({ ...deps, render }),
+    dispatcher,
     plan,
     idle: () => accept.idle(),
   };

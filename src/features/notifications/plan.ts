@@ -253,6 +253,8 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
     actorId: principal.actor.id,
     ip,
     requestId,
+    bulkId: null,
+    bulkRow: null,
   } as const;
   return asks.flatMap(({ id, channel, address, source, language, content }, index): NewMessage[] => {
     const route = routes.get(id);
@@ -266,6 +268,7 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
         address,
         connectionId: route.connectionId,
         templateVersionId: fromTemplate ? (template?.versionId ?? null) : null,
+        templateVersion: fromTemplate ? (template?.number ?? null) : null,
         templateSlug: fromTemplate ? (template?.slug ?? null) : null,
         language: language ?? notification.language ?? null,
         input: {

@@ -8,7 +8,6 @@ import { newId } from '../../lib/ids.ts';
 import type { Events } from '../events/index.ts';
 import type { QuietHours } from './quiet.ts';
 import type { NewMessage } from './types.ts';
-import { newMessageView } from './view.ts';
 
 /** One accepted row of a bulk: its messages share their time. */
 export interface Poured {
@@ -32,24 +31,18 @@ export async function pour(
   { bulkId, afterId }: PourOptions,
 ): Promise<void> {
   const lines: string[] = [];
-  const news: Parameters<Events['pour']>[1][number][] = [];
+  const born: Parameters<Events['pour']>[1][number][] = [];
   const time = timeText();
   for (const { row, messages, quiet } of rows) {
     const quietText = quiet ? JSON.stringify(quiet) : null;
     for (const message of messages) {
       lines.push(copyLine(columns(message, bulkId, row, quietText, time)));
-      news.push({
-        tenantId: message.tenantId,
-        mode: message.mode,
-        type: 'message.queued',
-        messageId: message.id,
-        data: newMessageView(message),
-      });
+      born.push({ tenantId: message.tenantId, mode: message.mode, messageId: message.id });
     }
   }
   if (lines.length === 0) return;
   await trx.copy(MESSAGES, lines);
-  await events.pour(trx, news);
+  await events.pour(trx, born);
   await trx.copy(
     DUE,
     rangesOf(rows, afterId).map((range) => dueLine(range, bulkId, time)),

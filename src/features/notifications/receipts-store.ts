@@ -88,7 +88,10 @@ export const loadAttempts = (sql: Sql, messageIds: readonly string[]): Promise<A
   sql.query(
     `select message_id as "messageId", number, started_at as "startedAt", finished_at as "finishedAt", result, fault,
        provider_code as "providerCode", provider_message as "providerMessage", retry_at as "retryAt"
-     from attempts where message_id = any($1) order by message_id, number`,
+     from attempts where message_id = any($1)
+     union all
+     select id, tries, opened_at, null, null, null, null, null, null from due where id = any($1) and opened
+     order by 1, 2`,
     [messageIds],
   );
 
