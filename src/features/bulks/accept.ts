@@ -4,7 +4,17 @@ import { newId, notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Validator } from '../../lib/schema.ts';
 import { hashOf, keyOf, replay } from '../idempotency/index.ts';
 import type { NewMessage, Origin, Planner } from '../notifications/index.ts';
-import { after, type KeepDeps, keepChunk, lateKey, type Receiving, Replayed, type Result, release } from './keep.ts';
+import {
+  after,
+  answerOf,
+  claimKey,
+  firstAnswer,
+  type KeepDeps,
+  keepChunk,
+  type Receiving,
+  type Result,
+  release,
+} from './keep.ts';
 import { type Assessed, assess, type Row } from './rows.ts';
 import { judgeShared, sharedOf } from './shared.ts';
 import { insertBulk } from './store.ts';
@@ -45,8 +55,10 @@ export async function acceptJson(
   const { channels } = shared.notification;
   const from = { rows: 0, accepted: 0, rejected: 0, lastId: id, hash: null, earliest: null };
   const bulk: Receiving = { id, tenantId, mode, createdAt: origin.at, key, progress: after(from, assessed, null) };
+  const answer = answerOf(bulk, channels.length, resultsOf(assessed));
   try {
-    const reply = await deps.db.transaction(async (trx) => {
+    await deps.db.transaction(async (trx) => {
+      await claimKey(trx, deps, bulk, hash, answer);
       await insertBulk(trx, {
         ...bulk,
         key: null,
@@ -58,14 +70,13 @@ export async function acceptJson(
         requestId: origin.requestId,
       });
       await keepChunk(trx, deps, bulk, from, bulk.progress, assessed);
-      return release(trx, deps, bulk, { channels: channels.length, hash, results: resultsOf(assessed) });
+      await release(trx, bulk, channels.length);
     });
-    deps.doorbell.ring('due');
-    return reply;
   } catch (error) {
-    if (error instanceof Replayed) return error.reply;
-    throw lateKey(error);
+    return firstAnswer(deps, error);
   }
+  deps.doorbell.ring('due');
+  return { status: 202, body: answer };
 }
 
 /** In the order of the rows. */

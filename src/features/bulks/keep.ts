@@ -8,7 +8,7 @@ import type { Mode, Reply } from '../../lib/http.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Events } from '../events/index.ts';
-import { type Idempotency, nameOf, replay } from '../idempotency/index.ts';
+import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
 import { pour, releaseBulk } from '../notifications/index.ts';
 import type { Assessed, RowFault } from './rows.ts';
 import { advance, copyFaults, markReleased, type Progress } from './store.ts';
@@ -89,42 +89,51 @@ export const acceptedBody = (
 
 export const resultsUrl = (id: string): string => `/api/v1/notifications/bulk/${toWire('bulk', id)}/results`;
 
-/** Within a transaction. The answer to give: its own, or that of whoever came first under the key. */
-export async function release(
+/** What is answered, and stored under the key. */
+export function answerOf(bulk: Receiving, channels: number, results?: readonly Result[]): string {
+  const { accepted, earliest } = bulk.progress;
+  return acceptedBody(bulk, accepted * channels === 0 ? 'completed' : earliest ? 'scheduled' : 'running', results);
+}
+
+/** First of all within the transaction of the release: who comes second waits here, and throws away no work. */
+export async function claimKey(
   trx: Trx,
   { idempotency }: Pick<KeepDeps, 'idempotency'>,
-  bulk: Receiving,
-  { channels, hash, results }: { channels: number; hash: string; results?: readonly Result[] },
-): Promise<Reply> {
-  const { id, tenantId, mode, key, progress } = bulk;
+  { id, tenantId, mode, key }: Receiving,
+  hash: string,
+  body: string,
+): Promise<void> {
+  if (key === undefined) return;
+  const claim = { tenantId, mode, key, hash, notificationId: id, status: 202, body };
+  const { text, values } = idempotency.claim([claim]);
+  const won = await trx.query(text, values);
+  if (won.length === 0) throw new KeyLost(claim);
+}
+
+/** Within a transaction: from its commit on the bulk is accepted, and workers see it. */
+export async function release(trx: Trx, { id, tenantId, progress }: Receiving, channels: number): Promise<void> {
   const messages = progress.accepted * channels;
   // Ranges are few, but a bulk whose people are all told at their own time waits in as many rows as it has messages.
   await trx.query(`set local statement_timeout = '300s'`);
   if (!(await markReleased(trx, { id, tenantId, rows: progress.rows, messages }))) throw taken();
-  const status = messages === 0 ? 'completed' : progress.earliest ? 'scheduled' : 'running';
-  const body = acceptedBody(bulk, status, results);
-  if (key !== undefined) {
-    const claim = { tenantId, mode, key, hash, notificationId: id, status: 202, body };
-    const { text, values } = idempotency.claim([claim]);
-    const won = await trx.query(text, values);
-    // Thrown, so that nothing of this bulk is released.
-    if (won.length === 0) {
-      const first = (await idempotency.stored([claim])).get(nameOf(claim));
-      throw first ? new Replayed(replay(first, hash)) : taken();
-    }
-  }
   await releaseBulk(trx, id);
-  return { status: 202, body };
 }
 
-/** The first answer under the key, on its way out of a transaction that must not be committed. */
-export class Replayed extends Error {
-  readonly reply: Reply;
-  constructor(reply: Reply) {
-    super('answered before');
-    this.reply = reply;
+/** Another bulk was first under the key; on its way out of a transaction that must not be committed. */
+export class KeyLost extends Error {
+  readonly claim: Claim;
+  constructor(claim: Claim) {
+    super('the key is taken');
+    this.claim = claim;
   }
 }
 
-/** Another process is storing the same key and has not finished within the lock's patience. */
-export const lateKey = (error: unknown): unknown => ((error as { code?: string }).code === '55P03' ? taken() : error);
+/** What to say instead of an error: the first answer. Throws whatever else there is to say. */
+export async function firstAnswer({ idempotency }: Pick<KeepDeps, 'idempotency'>, error: unknown): Promise<Reply> {
+  // Another process is storing the same key and has not finished within the lock's patience.
+  if ((error as { code?: string }).code === '55P03') throw taken();
+  if (!(error instanceof KeyLost)) throw error;
+  const first = (await idempotency.stored([error.claim])).get(nameOf(error.claim));
+  if (!first) throw taken();
+  return replay(first, error.claim.hash);
+}

@@ -11,7 +11,7 @@ import { replay, type Stored } from '../idempotency/index.ts';
 import { BULK_LIMITS } from '../notifications/index.ts';
 import { createCutter, type Piece } from './cut.ts';
 import { type Head, isCsv, readHead, type Source, seedOf, type UploadDeps } from './head.ts';
-import { after, keepChunk, lateKey, type Receiving, Replayed, release, taken } from './keep.ts';
+import { after, answerOf, claimKey, firstAnswer, KeyLost, keepChunk, type Receiving, release, taken } from './keep.ts';
 import { isBlank } from './read.ts';
 import { assess, type Row } from './rows.ts';
 import type { Shared } from './shared.ts';
@@ -44,7 +44,7 @@ export async function upload(deps: UploadDeps, source: Source, stream: BodyStrea
     return await session.end();
   } catch (error) {
     await session?.abandon(error);
-    throw lateKey(error);
+    throw error;
   }
 }
 
@@ -176,16 +176,20 @@ function receiving(
       await flush();
       await flight;
       const hash = digest().toString('hex');
+      const { channels } = shared.notification;
+      const answer = answerOf(bulk, channels.length);
       try {
-        const { channels } = shared.notification;
-        const reply = await db.transaction((trx) => release(trx, deps, bulk, { channels: channels.length, hash }));
-        doorbell.ring('due');
-        return reply;
+        await db.transaction(async (trx) => {
+          await claimKey(trx, deps, bulk, hash, answer);
+          await release(trx, bulk, channels.length);
+        });
       } catch (error) {
-        if (!(error instanceof Replayed)) throw error;
-        await giveUp(db, bulk.id);
-        return error.reply;
+        // Whoever was first under the key was not an upload; this one is of no use any more.
+        if (error instanceof KeyLost) await giveUp(db, bulk.id);
+        return firstAnswer(deps, error);
       }
+      doorbell.ring('due');
+      return { status: 202, body: answer };
     },
     async abandon(error) {
       await flight.catch(() => undefined);
