@@ -78,8 +78,11 @@ function jumpBetween(zone: string, low: number, high: number): number {
 
 /** `2026-12-01T09:00` or with seconds, in a zone. Throws for a zone there is not; `undefined` for a time there is not. */
 export function localTime(text: string, zone: string): Date | undefined {
-  const local = Date.parse(`${text.length === 16 ? `${text}:00` : text}Z`);
-  return Number.isNaN(local) ? undefined : new Date(momentOf(zone, local));
+  const whole = text.length === 16 ? `${text}:00` : text;
+  const local = Date.parse(`${whole}Z`);
+  // The 31st of February is read as a day in March.
+  if (Number.isNaN(local) || !new Date(local).toISOString().startsWith(whole)) return undefined;
+  return new Date(momentOf(zone, local));
 }
 
 const minutesOf = (text: string): number => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
