@@ -24,7 +24,7 @@ export interface Cutter {
   readonly size: number;
 }
 
-const LIMIT = BULK_LIMITS.stream.rowBytes;
+const LIMIT = BULK_LIMITS.stream.row_bytes;
 /** Bytes that may be read twice in search of the end of a quote; beyond, a broken quote takes more lines with it. */
 const AGAIN_MAX = 16 * 1_048_576;
 const [LF, CR, QUOTE] = [10, 13, 34];

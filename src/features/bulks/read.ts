@@ -11,7 +11,7 @@ const LIMITS = BULK_LIMITS.stream;
 const FAULTS: Readonly<Record<NonNullable<Piece['fault']>, RowFault>> = {
   too_long: {
     code: 'malformed_row',
-    message: `The row is longer than the ${LIMITS.rowBytes / 1_024} KB that a row may be.`,
+    message: `The row is longer than the ${LIMITS.row_bytes / 1_024} KB that a row may be.`,
   },
   quote: {
     code: 'malformed_row',
