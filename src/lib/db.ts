@@ -75,10 +75,11 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
   };
-  const writer = new pg.Pool({ ...base, max: connections, application_name: 'carillon' });
+  const byKey = { ...base, options: BY_KEY };
+  const writer = new pg.Pool({ ...byKey, max: connections, application_name: 'carillon' });
   const reader = new pg.Pool({ ...base, max: Math.max(2, connections >> 1), application_name: 'carillon-reader' });
   const batches = new pg.Pool({
-    ...base,
+    ...byKey,
     pipeline: true,
     max: Math.max(2, connections >> 1),
     application_name: 'carillon-batches',
@@ -176,6 +177,13 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     },
   };
 }
+/**
+ * A batch finds its rows by key, however small the tables were when its statement was planned: a plan made for a new
+ * installation must not read whole tables a million messages later. Plans are made once; compiling them costs more than they.
+ */
+const BY_KEY = ['enable_seqscan=off', 'enable_mergejoin=off', 'plan_cache_mode=force_generic_plan', 'jit=off']
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
 const COLLISIONS = new Set(['40001', '40P01']);
 /** Both until the end of the transaction, like SET LOCAL. */
 const TAKE_ROLE = `select set_config('role', $1, true), set_config('carillon.tenant', $2, true)`;

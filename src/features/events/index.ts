@@ -7,7 +7,7 @@ import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import { copyEvents, insertEvents } from './store.ts';
 
-export { INSERT_EVENTS } from './store.ts';
+export { INSERT_EVENTS } from './sql.ts';
 
 export type EventType =
   | 'message.queued'

@@ -2,9 +2,7 @@
 import type { Sql, Trx } from '../../lib/db.ts';
 import { newId } from '../../lib/ids.ts';
 import type { NewEvent } from './index.ts';
-
-/** For statements that write events along with the change they tell of; the columns in order. */
-export const INSERT_EVENTS = 'insert into events (id, tenant_id, mode, type, message_id, data)';
+import { INSERT_EVENTS } from './sql.ts';
 
 export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: string })[]): Promise<void> {
   await sql.query(

@@ -3,14 +3,14 @@
  * transaction of its effect: either both exist or neither. A repeat gets the same bytes; another request under the key is
  * refused; a key whose messages have all definitely failed is free again.
  */
-import { sha256 } from '../../lib/crypto.ts';
+import { sha256Hex } from '../../lib/crypto.ts';
 import type { Db, Sql, Statement } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode } from '../../lib/http.ts';
 import { canonicalJson } from '../../lib/json.ts';
 import { claimKeys, findKeys, purgeKeys, releaseKeys } from './store.ts';
 
-export { KEY_HELD } from './store.ts';
+export { KEY_HELD } from './sql.ts';
 
 const KEEP_DAYS = 35;
 
@@ -87,7 +87,7 @@ const unquote = (value: string | undefined): string | undefined =>
 /** The same for the same request, whatever the order of its keys. The key itself is not part of it. */
 export function hashOf(route: string, body: object): string {
   const { idempotency_key: _, ...rest } = body as Record<string, unknown>;
-  return sha256(`${route}\n${canonicalJson(rest)}`).toString('hex');
+  return sha256Hex(`${route}\n${canonicalJson(rest)}`);
 }
 
 /** The answer to a repeat: the first one's bytes, or a refusal when the request differs. */

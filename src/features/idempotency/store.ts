@@ -22,10 +22,6 @@ export const claimKeys = (claims: readonly Claim[], keepDays: number): Statement
   values: [JSON.stringify(claims), keepDays],
 });
 
-/** Joins what is to be stored to the key it holds; whatever lost its key has no such row. */
-export const KEY_HELD = `idempotency held on held.tenant_id = m."tenantId" and held.mode = m.mode and held.key = m."idempotencyKey"
-       and held.notification_id = m."notificationId"`;
-
 export const findKeys = async (
   sql: Sql,
   keys: readonly { tenantId: string; mode: Mode; key: string }[],

@@ -14,7 +14,7 @@ import type { Doorbell } from '../../lib/queue.ts';
 import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
 import type { Birth, Cradle } from './dispatch.ts';
 import type { Plan, Planner } from './plan.ts';
-import { judge, type Refusal } from './policy.ts';
+import { type Refusal, refusalOf } from './policy.ts';
 import { insertMessages, type MessageRow } from './store.ts';
 import type { NewMessage, Origin, SendCommand } from './types.ts';
 
@@ -60,7 +60,7 @@ export function createAccept({ plan, ...deps }: AcceptDeps): Accept {
     const plans = await plan(origin, commands);
     return Promise.all(
       plans.map((planned, index) => {
-        const [refusal] = judge(planned.request);
+        const refusal = refusalOf(planned.request);
         return refusal
           ? refuse(refusal)
           : committer.add(parcel(planned, commands[index] as SendCommand)).catch(lateKey);
@@ -86,15 +86,18 @@ function lateKey(error: unknown): ApiError {
 const isLockTimeout = (error: unknown): boolean => (error as { code?: string }).code === '55P03';
 
 function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHash, bytes }: SendCommand): Parcel {
-  const [first] = messages;
-  const body = JSON.stringify({
-    notification_id: toWire('notification', notificationId),
-    status: 'queued',
-    channels: messages.map(({ channel, id }) => ({ channel, message_id: toWire('message', id), status: 'queued' })),
-    created_at: first?.createdAt.toISOString(),
-    livemode: first?.mode === 'live',
-  });
+  const body = acceptedBody(notificationId, messages);
   return { messages, key: idempotencyKey, hash: requestHash, body, size: bytes };
+}
+
+/** Written by hand: every part of it is ours, and this is done for each message. */
+function acceptedBody(notificationId: string, messages: readonly NewMessage[]): string {
+  const [first] = messages as readonly [NewMessage];
+  const channels = messages.map(
+    ({ channel, id }) =>
+      `{"channel":${JSON.stringify(channel)},"message_id":"${toWire('message', id)}","status":"queued"}`,
+  );
+  return `{"notification_id":"${toWire('notification', notificationId)}","status":"queued","channels":[${channels.join(',')}],"created_at":"${first.createdAt.toISOString()}","livemode":${first.mode === 'live'}}`;
 }
 
 async function persist(

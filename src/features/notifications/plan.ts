@@ -238,47 +238,48 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
     (sendAt ?? at).getTime() +
       (notification.ttl_seconds ?? (category === 'otp' ? TTL_SECONDS.otp : TTL_SECONDS.default)) * 1_000,
   );
-  const common = {
-    tenantId: principal.tenantId,
-    mode: principal.mode,
-    recipient,
-    category,
-    lane: { high: 0, normal: 1, low: 2 }[notification.priority ?? (category === 'otp' ? 'high' : 'normal')],
-    onUnknown: notification.on_unknown ?? 'wait',
-    createdAt: at,
-    sendAt,
-    expiresAt,
-    idempotencyKey: idempotencyKey ?? null,
-    retryOf: retryOf ?? null,
-    actorId: principal.actor.id,
-    ip,
-    requestId,
-    bulkId: null,
-    bulkRow: null,
-  } as const;
-  return asks.flatMap(({ id, channel, address, source, language, content }, index): NewMessage[] => {
+  const lane = LANES[notification.priority ?? (category === 'otp' ? 'high' : 'normal')];
+  const messages: NewMessage[] = [];
+  for (const [index, { id, channel, address, source, language, content }] of asks.entries()) {
     const route = routes.get(id);
-    if (!channel || address === undefined || !route || !source) return [];
-    const fromTemplate = source === 'template';
-    return [
-      {
-        ...common,
-        id: messageIdOf(notificationId, index),
-        channel: id,
-        address,
-        connectionId: route.connectionId,
-        templateVersionId: fromTemplate ? (template?.versionId ?? null) : null,
-        templateVersion: fromTemplate ? (template?.number ?? null) : null,
-        templateSlug: fromTemplate ? (template?.slug ?? null) : null,
-        language: language ?? notification.language ?? null,
-        input: {
-          ...(notification.data ? { data: notification.data } : {}),
-          ...(source === 'own' && content ? { content } : (content ?? {})),
-        },
+    if (!channel || address === undefined || !route || !source) continue;
+    const version = source === 'template' ? template : undefined;
+    // One literal: every message has the same shape, which is what the engine is fast with.
+    messages.push({
+      id: messageIdOf(notificationId, index),
+      tenantId: principal.tenantId,
+      mode: principal.mode,
+      channel: id,
+      address,
+      recipient,
+      connectionId: route.connectionId,
+      templateVersionId: version?.versionId ?? null,
+      templateSlug: version?.slug ?? null,
+      templateVersion: version?.number ?? null,
+      language: language ?? notification.language ?? null,
+      input: {
+        ...(notification.data ? { data: notification.data } : {}),
+        ...(source === 'own' && content ? { content } : (content ?? {})),
       },
-    ];
-  });
+      category,
+      lane,
+      onUnknown: notification.on_unknown ?? 'wait',
+      createdAt: at,
+      sendAt,
+      expiresAt,
+      idempotencyKey: idempotencyKey ?? null,
+      retryOf: retryOf ?? null,
+      actorId: principal.actor.id,
+      ip,
+      requestId,
+      bulkId: null,
+      bulkRow: null,
+    });
+  }
+  return messages;
 }
+
+const LANES = { high: 0, normal: 1, low: 2 } as const;
 
 function sendTime({ send_at }: SendNotification, now: Date): Date | null {
   if (!send_at) return null;
