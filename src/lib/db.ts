@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { CopyIn } from './copy.ts';
+import { CopyIn, type Lines } from './copy.ts';
 import { ApiError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -18,7 +18,7 @@ export interface Sql {
 /** An open transaction of the writer. */
 export interface Trx extends Sql {
   /** `copy messages (id, …) from stdin` with rows as `copyLine` makes them. */
-  copy(text: string, rows: readonly string[]): Promise<void>;
+  copy(text: string, rows: Lines): Promise<void>;
 }
 
 export interface Statement {
@@ -108,7 +108,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
 
   const copying = (client: pg.PoolClient): Trx => ({
     ...on(client),
-    copy: (text, rows) => client.query(new CopyIn(text, rows)).done,
+    copy: (text, rows) => client.query(new CopyIn(text, rows.all())).done,
   });
 
   async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {

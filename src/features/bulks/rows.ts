@@ -5,12 +5,13 @@
 import type { ApiError, ErrorCode } from '../../lib/errors.ts';
 import type { Validator } from '../../lib/schema.ts';
 import {
+  bindSheaf,
   judge,
   type Origin,
   type Planner,
-  type Poured,
   type SendBody,
   type SendCommand,
+  type Sheaf,
 } from '../notifications/index.ts';
 import type { Shared } from './shared.ts';
 import { type Timing, timingOf } from './timing.ts';
@@ -31,7 +32,10 @@ export interface Row {
 }
 
 export interface Assessed {
-  readonly poured: readonly Poured[];
+  /** The good ones, ready to be stored. */
+  readonly sheaf: Sheaf;
+  /** Row and notification, for an answer that tells of each. */
+  readonly accepted: readonly (readonly [row: number, notificationId: string])[];
   readonly faults: readonly { readonly row: number; readonly error: RowFault }[];
   /** When the first of them is due, if every one has a time. */
   readonly earliest: Date | undefined;
@@ -56,10 +60,14 @@ export async function assess(
   origin: Origin,
   shared: Shared,
   rows: readonly Row[],
+  { bulkId, afterId }: { readonly bulkId: string; readonly afterId: string },
 ): Promise<Assessed> {
   const timing = timingOf(shared, origin.at);
   const faults: { row: number; error: RowFault }[] = [];
-  const poured: Poured[] = [];
+  const sheaf = bindSheaf(bulkId, afterId);
+  const accepted: [number, string][] = [];
+  let earliest: Date | undefined;
+  let allTimed = true;
   for (let from = 0; from < rows.length; from += SLICE) {
     if (from > 0) await new Promise((resolve) => setImmediate(resolve));
     const commands: SendCommand[] = [];
@@ -77,10 +85,14 @@ export async function assess(
     const plans = await plan(origin, commands);
     for (let i = 0; i < plans.length; i++) {
       const { row, timing: when } = meant[i] as (typeof meant)[number];
-      const { request, messages } = plans[i] as (typeof plans)[number];
+      const { request, messages, notificationId } = plans[i] as (typeof plans)[number];
       const [refusal] = judge(request);
-      if (!refusal) poured.push({ row, messages, quiet: when.quiet });
-      else {
+      if (!refusal) {
+        sheaf.add(row, messages, when.quiet);
+        accepted.push([row, notificationId]);
+        if (!when.sendAt) allTimed = false;
+        else if (!earliest || when.sendAt < earliest) earliest = when.sendAt;
+      } else {
         const { code, message, param, details } = refusal;
         faults.push({
           row,
@@ -94,7 +106,7 @@ export async function assess(
       }
     }
   }
-  return { poured, faults: faults.sort((a, b) => a.row - b.row), earliest: earliestOf(poured) };
+  return { sheaf, accepted, faults: faults.sort((a, b) => a.row - b.row), earliest: allTimed ? earliest : undefined };
 }
 
 const NO_ZONE: RowFault = {
@@ -142,13 +154,3 @@ function commandOf(value: RowValue, { notification }: Shared, { sendAt }: Timing
   return { body: { recipient, notification: said } satisfies SendBody, ...UNKEYED };
 }
 const UNKEYED = { idempotencyKey: undefined, requestHash: '', bytes: 0 } as const;
-
-function earliestOf(poured: readonly Poured[]): Date | undefined {
-  let earliest: Date | undefined;
-  for (const { messages } of poured) {
-    const at = messages[0]?.sendAt;
-    if (!at) return undefined;
-    if (!earliest || at < earliest) earliest = at;
-  }
-  return earliest;
-}

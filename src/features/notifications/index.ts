@@ -17,7 +17,7 @@ export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnb
 export { BULK_LIMITS } from './limits.ts';
 export type { Plan, Planner } from './plan.ts';
 export { judge, type Refusal } from './policy.ts';
-export { type Poured, pour } from './pour.ts';
+export { bindSheaf, type Sheaf } from './pour.ts';
 export type { Overview, Queries, Summary } from './queries.ts';
 export { isZone, localTime, nextAllowed, type QuietHours } from './quiet.ts';
 export type { NewReceipt, Receipts } from './receipts.ts';
