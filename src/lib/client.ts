@@ -65,10 +65,13 @@ async function answerOf({ statusCode, headers, body }: Dispatcher.ResponseData):
   }
   if (statusCode < 400) return answer;
   const { code, message, details } = answer.error as { code: string; message: string; details?: object };
-  if (!(code in ERRORS)) throw new Error(message);
+  if (!isCode(code)) throw new Error(message);
   const wait = Number(headers['retry-after']);
-  throw new ApiError(code as ErrorCode, message, {
+  throw new ApiError(code, message, {
     ...(details ? { details: details as Record<string, unknown> } : {}),
     ...(wait > 0 ? { retryAfterSeconds: wait } : {}),
   });
 }
+
+/** Of this version's catalogue; the server may be newer. */
+const isCode = (code: string): code is ErrorCode => code in ERRORS;
