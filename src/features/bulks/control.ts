@@ -99,7 +99,7 @@ export function createControl({ db, clock, events, doorbell }: ControlDeps): Con
           // Whoever comes back now finds nothing to go on with: some of it may be gone.
           if (bulk) await giveUp(trx, bulk.id);
           if (bulk && (await dropHeld(trx, bulk.id, bulk.tenantId, CANCEL_BATCH)) === 0) {
-            await deleteBulk(trx, bulk.id);
+            await deleteBulk(trx, bulk);
             purged++;
           }
           return bulk !== undefined;

@@ -235,7 +235,10 @@ export const findAbandoned = async (sql: Sql, hours: number): Promise<BulkRow | 
     )
   )[0];
 
-export const deleteBulk = async (sql: Sql, id: string): Promise<void> => {
+/** With what was cancelled one by one while it came in. */
+export const deleteBulk = async (sql: Sql, { id, afterId, lastId }: BulkRow): Promise<void> => {
+  await sql.query('delete from messages where bulk_id = $1 and id > $2 and id <= $3', [id, afterId, lastId]);
+  await sql.query('delete from bulk_tallies where bulk_id = $1', [id]);
   await sql.query('delete from bulk_errors where bulk_id = $1', [id]);
   await sql.query('delete from bulks where id = $1', [id]);
 };
