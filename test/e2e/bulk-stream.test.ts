@@ -1,6 +1,6 @@
 /** Bulks as streams: NDJSON and CSV, good and bad, broken off and gone on with. Nothing is sent before the last row is stored. */
 import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/product.ts';
 import type { Json } from '../support/providers/fake.ts';
@@ -336,5 +336,29 @@ describe('an upload that breaks off', () => {
     }
     upload.end();
     expect((await answer).body).toMatchObject({ accepted: 5 });
+  });
+});
+
+describe('the connection', () => {
+  it('is of use again after a refusal that came before the end of the body', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = async (raw: string): Promise<number> => {
+      const upload = request(scene.product.url + BULK, {
+        method: 'POST',
+        agent,
+        headers: { 'x-api-key': scene.testKey, 'content-type': NDJSON },
+      });
+      upload.end(raw);
+      const [response] = (await once(upload, 'response')) as [IncomingMessage];
+      response.resume();
+      await once(response, 'end');
+      return response.statusCode ?? 0;
+    };
+    const long = 'x'.repeat(4_000_000);
+    expect([await ask(`no JSON\n${long}`), await ask(lines(SMS, person())), await ask(`[]\n${long}`)]).toEqual([
+      400, 202, 400,
+    ]);
+    expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
+    agent.destroy();
   });
 });
