@@ -198,6 +198,8 @@ describe('what concerns all rows rejects the whole, and stores nothing', () => {
     const flat = await post({ channels: ['whatsapp'], recipients: rows() });
     const nested = await post({ notification: { channels: ['whatsapp'] }, recipients: rows() });
     expect([flat.body.error.param, nested.body.error.param]).toEqual(['template_id', 'notification.template_id']);
+    const late = await post({ channels: ['sms'], body: 'Hi', send_at: '2020-01-01T00:00:00Z', recipients: rows() });
+    expect(late.body.error.param).toBe('send_at');
   });
   it('a live key on a channel that is not connected', async () => {
     const other = await scene.tenant();
