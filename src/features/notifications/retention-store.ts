@@ -7,7 +7,13 @@ const PAGES = 1_000;
 
 /** A message between these ids waits for a worker. */
 export const hasDue = async (sql: Sql, from: string, to: string): Promise<boolean> =>
-  (await sql.query(`select from due where id >= $1 and id < $2 limit 1`, [from, to])).length > 0;
+  (
+    await sql.query(
+      `(select from due where id >= $1 and id < $2 limit 1)
+       union all (select from due where bulk_id is not null and after_id < $2 and last_id >= $1 limit 1)`,
+      [from, to],
+    )
+  ).length > 0;
 
 /** Events that the sweep for overdue receipts has not come to. The name is that of one of our partitions. */
 export const hasUnvisited = async (sql: Sql, partition: string): Promise<boolean> =>
