@@ -12,6 +12,7 @@ import * as m0010 from './0010_isolate_tenants.ts';
 import * as m0011 from './0011_open_attempts_in_due.ts';
 import * as m0012 from './0012_create_bulks.ts';
 import * as m0016 from './0016_link_retries.ts';
+import * as m0017 from './0017_add_fallback.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -27,4 +28,5 @@ export const migrations = [
   { name: '0011_open_attempts_in_due', ...m0011 },
   { name: '0012_create_bulks', ...m0012 },
   { name: '0016_link_retries', ...m0016 },
+  { name: '0017_add_fallback', ...m0017 },
 ];
