@@ -300,15 +300,48 @@ it('a step inherits lane, category, key and the length of its life, which begins
   expect(rows[1]).toEqual(rows[0]);
 });
 
-it('a retry of what failed for good keeps the fallback, and the key is free only then', async () => {
+it('a worker that dies with a deadline in its hands loses nothing: it is taken up when its lease ends', async () => {
+  const phone = newPhone();
+  const id = await send(phone, [IN_A_MINUTE]);
+  await scene.status(id, 'sent');
+  await scene.query(`update due set owner = gen_random_uuid(), fence = fence + 1 where id = $1`, [
+    fromWire('notification', id),
+  ]);
+  await passTime(id);
+  expect((await deadlines(id)).length).toBe(1);
+  await scene.query('update due set run_at = clock_now() where id = $1', [fromWire('notification', id)]);
+  scene.product.deps.doorbell.ring('due');
+  await scene.when(id, 'has gone on', (one) => on(one, 'sms')?.status === 'sent');
+  expect(callsTo(phone)).toBe(1);
+});
+
+it('the key is free, and a retry possible, when the last step has failed; the retry keeps the fallback', async () => {
   const phone = newPhone();
   scene.meta.script(phone, behave.refuse(131026, { status: 400 }));
-  scene.twilio.script(phone, behave.refuse('21211', { status: 400 }));
-  const id = await send(phone, [{ ...IN_A_MINUTE }]);
+  scene.twilio.script(phone, behave.unavailable(), behave.refuse('21211', { status: 400 }));
+  const body = {
+    recipient: { phone },
+    notification: {
+      channels: ['whatsapp'],
+      template_id: 'order_update',
+      data: ORDER,
+      body: 'Shipped',
+      fallback: [IN_A_MINUTE],
+    },
+    idempotency_key: `fallback-${phone}`,
+  };
+  const { notification_id: id } = await scene.send(body);
+  await scene.when(id, 'waits on its fallback', (one) => on(one, 'sms')?.next_attempt_at !== undefined);
+  expect((await scene.send(body)).notification_id).toBe(id);
+  const early = await scene.call('POST', `/api/v1/notifications/${id}/retry`, { key: scene.liveKey });
+  expect([early.status, early.body.error.code]).toEqual([409, 'not_retryable']);
+  await scene.hurry();
   await scene.status(id, 'failed');
   const again = await scene.must(202, scene.call('POST', `/api/v1/notifications/${id}/retry`, { key: scene.liveKey }));
   expect(again.channels).toMatchObject([{ channel: 'whatsapp' }]);
-  expect((await scene.status(again.notification_id, 'sent')).fallback).toMatchObject([
+  const retried = await scene.status(again.notification_id, 'sent');
+  expect(retried.retry_of).toBe(id);
+  expect(retried.fallback).toMatchObject([
     { channel: 'sms', on: 'not_delivered', after_seconds: 60, status: 'dormant' },
   ]);
 });
@@ -323,62 +356,4 @@ it('a test key walks the same way', async () => {
   );
   const done = await scene.status(id, 'delivered', scene.testKey);
   expect(byChannel(done)).toEqual({ email: 'failed', sms: 'delivered' });
-});
-
-describe('every step is judged before anything is stored', () => {
-  const base = {
-    recipient: { phone: '+14155550199' },
-    notification: { channels: ['sms'], body: 'Hi {{name}}', data: { name: 'A' } },
-  };
-  it.each<[string, object[], string, string]>([
-    ['an unknown channel', [{ channel: 'fax', on: 'failed' }], 'channel_unknown', 'notification.fallback.0.channel'],
-    [
-      'a channel that is used',
-      [{ channel: 'sms', on: 'failed' }],
-      'validation_failed',
-      'notification.fallback.0.channel',
-    ],
-    [
-      'a channel twice',
-      [
-        { channel: 'voice', on: 'failed' },
-        { channel: 'voice', on: 'failed' },
-      ],
-      'validation_failed',
-      'notification.fallback.1.channel',
-    ],
-    [
-      'no time',
-      [{ channel: 'voice', on: 'not_delivered' }],
-      'validation_failed',
-      'notification.fallback.0.after_seconds',
-    ],
-    [
-      'a time for a failure',
-      [{ channel: 'voice', on: 'failed', after_seconds: 60 }],
-      'validation_failed',
-      'notification.fallback.0.after_seconds',
-    ],
-    ['a missing address', [{ channel: 'email', on: 'failed' }], 'recipient_field_missing', 'recipient.email'],
-    [
-      'a template that is required',
-      [{ channel: 'whatsapp', on: 'failed' }],
-      'template_required',
-      'notification.template_id',
-    ],
-  ])('%s', async (_, fallback, code, param) => {
-    const before = await scene.rows();
-    const body = { ...base, notification: { ...base.notification, fallback } };
-    const reply = await scene.call('POST', '/api/v1/notifications/send', { key: scene.liveKey, body });
-    expect([reply.status, reply.body.error.code, reply.body.error.param]).toEqual([422, code, param]);
-    const { body: verdict } = await scene.call('POST', '/api/v1/notifications/validate', { key: scene.liveKey, body });
-    expect(verdict.findings).toContainEqual(expect.objectContaining({ code, param }));
-    expect(await scene.rows()).toEqual(before);
-  });
-
-  it('and validate shows what each would send', async () => {
-    const body = { ...base, notification: { ...base.notification, fallback: [{ channel: 'voice', on: 'failed' }] } };
-    const { body: verdict } = await scene.call('POST', '/api/v1/notifications/validate', { key: scene.liveKey, body });
-    expect(verdict).toMatchObject({ valid: true, fallback: [{ channel: 'voice', content: { body: 'Hi A' } }] });
-  });
 });

@@ -2,7 +2,7 @@
 import type { ConnectionRoute } from '../connections/index.ts';
 import type { ResolvedTemplate } from '../templates/index.ts';
 import type { Ask } from './policy.ts';
-import type { SendNotification } from './schema.ts';
+import type { SendBody, SendNotification } from './schema.ts';
 import type { Fallback, FallbackStep } from './types.ts';
 
 export type Part = Omit<FallbackStep, 'on' | 'afterSeconds'>;
@@ -11,6 +11,13 @@ interface Means {
   readonly template: ResolvedTemplate | undefined;
   readonly routes: ReadonlyMap<string, ConnectionRoute>;
 }
+
+/** All that a request names, in order. */
+export const channelsOf = ({ notification: { channels, fallback } }: SendBody): readonly string[] =>
+  fallback ? [...channels, ...fallback.map(({ channel }) => channel)] : channels;
+
+/** Where a request names a step. */
+export const stepParam = (index: number): string => `notification.fallback.${index}.channel`;
 
 /** `undefined`: something essential is missing, and the rules will say what. */
 export function partOf(

@@ -8,7 +8,7 @@ import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
-import { fallbackOf, partOf } from './parts.ts';
+import { channelsOf, fallbackOf, partOf, stepParam } from './parts.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
 import { RAW_FIELDS, type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
@@ -47,20 +47,13 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
     const bySlug = new Map(resolved);
     return commands.map((command) => {
       const template = bySlug.get(command.body.notification.template_id ?? '');
-      const known = (id: string): Known => ({
-        channel: registry.channel(id),
-        route: routes.get(id),
-        template,
-        tenant,
-        templates,
-        country: tenant.defaultCountry,
-      });
-      const asks = command.body.notification.channels.map((id) => ask(id, command.body, known(id)));
-      for (const [index, { channel }] of command.body.notification.fallback?.entries() ?? [])
-        asks.push({
-          ...ask(channel, command.body, known(channel)),
-          param: `notification.fallback.${index}.channel`,
-        });
+      const shared = { template, tenant, templates, country: tenant.defaultCountry };
+      const known = (id: string): Known => ({ ...shared, channel: registry.channel(id), route: routes.get(id) });
+      const { channels, fallback = [] } = command.body.notification;
+      const asks = [
+        ...channels.map((id) => ask(id, command.body, known(id))),
+        ...fallback.map(({ channel: id }, at) => ({ ...ask(id, command.body, known(id)), param: stepParam(at) })),
+      ];
       const notificationId = newNotificationId();
       return {
         notificationId,
@@ -70,9 +63,6 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
     });
   };
 }
-
-const channelsOf = ({ notification: { channels, fallback } }: SendBody): readonly string[] =>
-  fallback ? [...channels, ...fallback.map(({ channel }) => channel)] : channels;
 
 interface Known {
   readonly channel: AnyChannel | undefined;
