@@ -12,10 +12,10 @@ import type { FallbackStep, Message } from './types.ts';
 export const lockNotifications = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
   sql.query(`select pg_advisory_xact_lock(hashtextextended(id, 33)) from unnest($1::text[]) as id`, [[...ids].sort()]);
 
-/** All messages of these notifications as they stand now, with the store's time. */
-export const loadWhole = (sql: Sql, ids: readonly string[]): Promise<(Message & { now: Date })[]> =>
+/** All messages of these notifications as they stand now, with the store's time. Of a cancelled bulk nothing more begins. */
+export const loadWhole = (sql: Sql, ids: readonly string[]): Promise<(Message & { now: Date; withdrawn: boolean })[]> =>
   sql.query(
-    `select ${MESSAGE}, clock_now() as now from unnest($1::uuid[], $2::uuid[]) as n(first, last) join ${FROM} on m.id > n.first and m.id <= n.last
+    `select ${MESSAGE}, clock_now() as now, exists (select from bulks b where b.id = m.bulk_id and b.status = 'cancelled') as withdrawn from unnest($1::uuid[], $2::uuid[]) as n(first, last) join ${FROM} on m.id > n.first and m.id <= n.last
      order by m.id`,
     [ids, ids.map(lastMessageIdOf)],
   );
@@ -28,10 +28,7 @@ export interface Start extends Omit<FallbackStep, 'on' | 'afterSeconds'> {
   readonly at: Date;
 }
 
-/** What was held back when its bulk was paused does not begin before that is resumed. */
-const HELD = `coalesce((select b.status = 'paused' from bulks b where b.id = "bulkId"), false)`;
-
-/** Messages, due rows, first events and the sums of their bulks. What is there already is left as it is. */
+/** Messages, due rows, first events and the sums of their bulks. What is there already is left as it is; a step of a paused bulk waits. */
 export const startSteps = (sql: Sql, starts: readonly Start[]): Promise<unknown> =>
   sql.query(
     `with s as (
@@ -52,7 +49,7 @@ export const startSteps = (sql: Sql, starts: readonly Start[]): Promise<unknown>
        insert into bulk_tallies (bulk_id, tenant_id, queued) select "bulkId", tenant_id, count(*) from stored where "bulkId" is not null group by 1, 2
      )
      insert into due (id, tenant_id, connection_id, lane, run_at, bulk_id, held)
-     select id, tenant_id, connection_id, lane, created_at, "bulkId", ${HELD} from stored`,
+     select id, tenant_id, connection_id, lane, created_at, "bulkId", exists (select from bulks b where b.id = "bulkId" and b.status = 'paused') from stored`,
     [JSON.stringify(starts)],
   );
 
@@ -72,8 +69,8 @@ export const setDeadlines = (sql: Sql, rows: readonly Deadline[]): Promise<unkno
     `with d as (
        select * from jsonb_to_recordset($1) as d(id uuid, "tenantId" uuid, "connectionId" uuid, lane smallint, "runAt" timestamptz, "bulkId" uuid)
      ), put as (
-       insert into due (id, kind, tenant_id, connection_id, lane, run_at, bulk_id, held)
-       select id, 'deadline', "tenantId", "connectionId", lane, "runAt", "bulkId", ${HELD} from d on conflict do nothing
+       insert into due (id, kind, tenant_id, connection_id, lane, run_at, bulk_id)
+       select id, 'deadline', "tenantId", "connectionId", lane, "runAt", "bulkId" from d on conflict do nothing
      )
      update due set run_at = d."runAt", connection_id = d."connectionId" from d where due.id = d.id
        and due.id in (select id from due where id in (select id from d) and owner is null for update skip locked)

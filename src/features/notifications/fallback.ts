@@ -6,7 +6,7 @@
 import type { Fallback, FallbackStep, Message } from './types.ts';
 
 /** As much of a message as the verdict depends on. */
-export type Standing = Pick<Message, 'id' | 'status' | 'outcome' | 'createdAt' | 'sendAt' | 'sentAt'>;
+export type Standing = Pick<Message, 'id' | 'status' | 'outcome' | 'createdAt' | 'sendAt' | 'sentAt' | 'bulkId'>;
 
 export interface Verdict {
   /** The step to start now. */
@@ -71,6 +71,8 @@ function startOf(step: FallbackStep, before: readonly Standing[]): Date | 'now' 
   const hoped = before.filter((message) => !isRefused(message));
   if (hoped.length === 0) return 'now';
   if (step.on === 'failed') return 'never';
+  // What waits its turn in a bulk is late by nobody's fault; its time begins with the hand-over, which is a word.
+  if (hoped.some(({ status, bulkId }) => status === 'queued' && bulkId)) return 'never';
   const from = Math.max(...hoped.map(({ sentAt, sendAt, createdAt }) => (sentAt ?? sendAt ?? createdAt).getTime()));
   return later(new Date(from), step);
 }

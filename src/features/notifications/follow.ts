@@ -19,7 +19,7 @@ export async function judgeNotifications(
 ): Promise<{ superseded: readonly string[]; at: Date }> {
   await lockNotifications(sql, notificationIds);
   const rows = await loadWhole(sql, notificationIds);
-  const byNotification = new Map<string, Message[]>();
+  const byNotification = new Map<string, (typeof rows)[number][]>();
   for (const row of rows) {
     const id = notificationIdOf(row.id);
     byNotification.set(id, [...(byNotification.get(id) ?? []), row]);
@@ -29,8 +29,8 @@ export async function judgeNotifications(
   const deadlines = new Map<string, Deadline>();
   const unwanted: string[] = [];
   for (const [id, messages] of byNotification) {
-    const [first] = messages as [Message];
-    if (!first.fallback) continue;
+    const [first] = messages as [(typeof rows)[number]];
+    if (!first.fallback || first.withdrawn) continue;
     const { start, lookAt, superseded } = judgeFallback(first.fallback, messages, at);
     unwanted.push(...superseded);
     if (start !== undefined) starts.push(startOf(first, messages.length, start, at));

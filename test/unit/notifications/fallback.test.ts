@@ -33,7 +33,14 @@ const KINDS = {
 } as const satisfies Record<string, Partial<Standing> & { status: Status }>;
 type Kind = keyof typeof KINDS;
 const messages = (...kinds: readonly Kind[]): Standing[] =>
-  kinds.map((kind, index) => ({ id: `m${index}`, createdAt: T0, sendAt: null, sentAt: null, ...KINDS[kind] }));
+  kinds.map((kind, index) => ({
+    id: `m${index}`,
+    createdAt: T0,
+    bulkId: null,
+    sendAt: null,
+    sentAt: null,
+    ...KINDS[kind],
+  }));
 
 const nothing = { superseded: [] };
 
@@ -72,6 +79,10 @@ describe('a step on not_delivered', () => {
     expect(judgeFallback(fallback([IN_TIME], channels), messages(...kinds), at(now))).toEqual(verdict);
   });
 
+  test('waits for the hand-over of what has its turn in a bulk', () => {
+    const [message] = messages('queued') as [Standing];
+    expect(judgeFallback(fallback([IN_TIME]), [{ ...message, bulkId: 'b' }], at(1e6))).toEqual(nothing);
+  });
   test('waits from the time that was asked for', () => {
     const [message] = messages('queued') as [Standing];
     const later = { ...message, sendAt: at(1_000) };
