@@ -10,6 +10,7 @@ import { createPlanner, type PlanDeps } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
+import { createWatch } from './rollouts.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
@@ -25,6 +26,8 @@ export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;
   /** A worker of this process; start it at most once. */
   readonly dispatcher: Dispatcher;
+  /** Counts what became of rollouts, at most every two seconds; answers how many have more to be counted at once. */
+  watchRollouts(): Promise<number>;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
@@ -46,6 +49,7 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
     dispatcher,
+    watchRollouts: createWatch(deps),
     idle: () => accept.idle(),
   };
 }

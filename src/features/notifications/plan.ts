@@ -9,6 +9,7 @@ import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
 import { channelsOf, fallbackOf, partOf, stepParam } from './parts.ts';
+import { personOf } from './person.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
 import { RAW_FIELDS, type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
@@ -46,9 +47,16 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
     ]);
     const bySlug = new Map(resolved);
     return commands.map((command) => {
-      const template = bySlug.get(command.body.notification.template_id ?? '');
-      const shared = { template, tenant, templates, country: tenant.defaultCountry };
-      const known = (id: string): Known => ({ ...shared, channel: registry.channel(id), route: routes.get(id) });
+      const template = templates.pick(bySlug.get(command.body.notification.template_id ?? ''), () =>
+        personOf(registry, command.body, tenant.defaultCountry),
+      );
+      const known = (id: string): Known => ({
+        channel: registry.channel(id),
+        route: routes.get(id),
+        template,
+        tenant,
+        templates,
+      });
       const { channels, fallback = [] } = command.body.notification;
       const asks = [
         ...channels.map((id) => ask(id, command.body, known(id))),
@@ -70,13 +78,12 @@ interface Known {
   readonly template: ResolvedTemplate | undefined;
   readonly tenant: Tenant;
   readonly templates: Templates;
-  readonly country: string | undefined;
 }
 
 function ask(
   id: string,
   { recipient, notification }: SendBody,
-  { channel, route, template, tenant, templates, country }: Known,
+  { channel, route, template, tenant, templates }: Known,
 ): Ask {
   if (!channel)
     return {
@@ -118,7 +125,7 @@ function ask(
     channel,
     connected: route !== undefined,
     missingFields,
-    ...addressOf(channel, recipient, missingFields, country),
+    ...addressOf(channel, recipient, missingFields, tenant.defaultCountry),
     rawFields,
     missingRaw,
     language,

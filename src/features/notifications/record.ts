@@ -20,7 +20,7 @@ import {
   releaseDue,
 } from './claim.ts';
 import { judgeNotifications } from './follow.ts';
-import { type Move, type MoveEvent, recordMoves } from './record-store.ts';
+import { type Move, recordMoves } from './record-store.ts';
 import { fold, type Word } from './status.ts';
 import { insertTallies, lockMessages, type Tally, updateStates } from './store.ts';
 import type { Message } from './types.ts';
@@ -50,15 +50,8 @@ export interface RecordDeps {
 
 /** One verdict per result, in order. */
 export async function recordResults(deps: RecordDeps, results: readonly Result[]): Promise<readonly Recorded[]> {
-  const moves: Move[] = [];
-  const events: MoveEvent[] = [];
-  for (const result of results) {
-    const plain = plainMove(result);
-    if (!plain) continue;
-    moves.push(plain.move);
-    events.push(...plain.events);
-  }
-  const moved = moves.length > 0 ? await recordMoves(deps.db, deps.owner, moves, events) : new Set<string>();
+  const moves = results.flatMap((result) => plainMove(result) ?? []);
+  const moved = moves.length > 0 ? await recordMoves(deps.db, deps.owner, moves) : new Set<string>();
   const isMoved = ({ claimed }: Result): boolean => moved.has(`${claimed.id}/${claimed.fence}`);
   const rest = results.filter((result) => !isMoved(result));
   if (rest.length === 0) return results.map(() => 'recorded');
@@ -67,13 +60,7 @@ export async function recordResults(deps: RecordDeps, results: readonly Result[]
 }
 
 /** The first word about a queued message whose idempotency key stays as it is. */
-function plainMove({
-  claimed,
-  before,
-  attempt,
-  words,
-  runAt,
-}: Result): { move: Move; events: MoveEvent[] } | undefined {
+function plainMove({ claimed, before, attempt, words, runAt }: Result): Move | undefined {
   const [word] = words;
   if (!before || !attempt || !word || words.length > 1 || before.status !== 'queued' || before.outcome)
     return undefined;
@@ -81,35 +68,33 @@ function plainMove({
   if (before.fallback) return undefined;
   const { state, events } = fold(before, word);
   if (state.status === 'failed' && before.idempotencyKey) return undefined;
-  const { id, tenantId, mode } = before;
-  const after = { ...state, attempts: attempt.number };
+  const data = stateView({ ...state, attempts: attempt.number });
   return {
-    move: {
-      id,
-      dueId: claimed.dueId,
-      fence: claimed.fence,
-      connectionId: claimed.connectionId,
-      tenantId,
-      number: attempt.number,
-      startedAt: attempt.startedAt,
-      result: attempt.result,
-      fault: attempt.fault ?? undefined,
-      providerCode: attempt.providerCode ?? undefined,
-      providerMessage: attempt.providerMessage ?? undefined,
-      providerId: attempt.providerId ?? undefined,
-      retryAt: attempt.retryAt ?? undefined,
-      status: state.status,
-      outcome: state.outcome ?? undefined,
-      failureCode: state.failureCode ?? undefined,
-      outcomeUnknown: state.outcomeUnknown,
-      nextAttemptAt: state.nextAttemptAt ?? undefined,
-      sentAt: state.sentAt ?? undefined,
-      deliveredAt: state.deliveredAt ?? undefined,
-      failedAt: state.failedAt ?? undefined,
-      runAt,
-      deadline: word.word === 'unknown',
-    },
-    events: events.map((type) => ({ id: newId(), tenantId, mode, type, messageId: id, data: stateView(after) })),
+    id: before.id,
+    dueId: claimed.dueId,
+    fence: claimed.fence,
+    connectionId: claimed.connectionId,
+    tenantId: before.tenantId,
+    mode: before.mode,
+    number: attempt.number,
+    startedAt: attempt.startedAt,
+    result: attempt.result,
+    fault: attempt.fault ?? undefined,
+    providerCode: attempt.providerCode ?? undefined,
+    providerMessage: attempt.providerMessage ?? undefined,
+    providerId: attempt.providerId ?? undefined,
+    retryAt: attempt.retryAt ?? undefined,
+    status: state.status,
+    outcome: state.outcome ?? undefined,
+    failureCode: state.failureCode ?? undefined,
+    outcomeUnknown: state.outcomeUnknown,
+    nextAttemptAt: state.nextAttemptAt ?? undefined,
+    sentAt: state.sentAt ?? undefined,
+    deliveredAt: state.deliveredAt ?? undefined,
+    failedAt: state.failedAt ?? undefined,
+    runAt,
+    deadline: word.word === 'unknown',
+    events: events.map((type) => ({ id: newId(), type, data })),
   };
 }
 

@@ -18,7 +18,7 @@ import { loadAttempts } from './receipts-store.ts';
 import { applyWords, followUp, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
 import { type SendBody, TTL_SECONDS } from './schema.ts';
-import { withdrawDue } from './store.ts';
+import { holdInRanges, withdrawDue } from './store.ts';
 import type { FallbackStep, Message, NewMessage, Origin, SendCommand } from './types.ts';
 
 export const SEND_ROUTE = 'POST /api/v1/notifications/send';
@@ -79,13 +79,13 @@ export function createVerbs(deps: VerbDeps): Verbs {
       const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]);
       if (!planned) throw new Error('one command, one plan');
       const findings: Finding[] = [...judge(planned.request)];
-      const slug = body.notification.template_id;
-      const version = slug ? await templates.resolve(origin.principal.tenantId, slug) : undefined;
+      const parts = planned.messages.flatMap((message) => [message, ...(message.fallback?.steps ?? [])]);
+      const versions = await templates.versions(parts.flatMap(({ templateVersionId }) => templateVersionId ?? []));
       const finished = (part: NewMessage | FallbackStep): Finished[] => {
         const channel = registry.channel(part.channel);
         if (!channel) return [];
         try {
-          const content = render(channel, part, part.templateVersionId ? version : undefined);
+          const content = render(channel, part, versions.get(part.templateVersionId ?? ''));
           return [{ channel: part.channel, address: part.address, content }];
         } catch (error) {
           if (!(error instanceof DeliveryError)) throw error;
@@ -106,10 +106,13 @@ export function createVerbs(deps: VerbDeps): Verbs {
       await db.transaction(async (trx) => {
         const messages = await messagesOf(trx, principal, notificationId);
         // Only what no worker holds; the row lock makes a claim that comes now pass it by.
-        const withdrawn = await withdrawDue(
+        const queued = messages.filter(({ status }) => status === 'queued');
+        const own = await withdrawDue(
           trx,
-          messages.filter(({ status }) => status === 'queued').map(({ id }) => id),
+          queued.map(({ id }) => id),
         );
+        const ofBulks = queued.filter(({ id, bulkId, attempts }) => bulkId && attempts === 0 && !own.includes(id));
+        const withdrawn = [...own, ...(ofBulks.length > 0 ? await holdInRanges(trx, ofBulks) : [])];
         if (withdrawn.length === 0) throw new ApiError('not_cancellable');
         const folded = await applyWords(
           trx,
