@@ -50,13 +50,8 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
       const template = templates.pick(bySlug.get(command.body.notification.template_id ?? ''), () =>
         personOf(registry, command.body, tenant.defaultCountry),
       );
-      const known = (id: string): Known => ({
-        channel: registry.channel(id),
-        route: routes.get(id),
-        template,
-        tenant,
-        templates,
-      });
+      const shared = { template, tenant, templates };
+      const known = (id: string): Known => ({ ...shared, channel: registry.channel(id), route: routes.get(id) });
       const { channels, fallback = [] } = command.body.notification;
       const asks = [
         ...channels.map((id) => ask(id, command.body, known(id))),
