@@ -15,6 +15,7 @@ import * as m0013 from './0013_create_rollouts.ts';
 import * as m0014 from './0014_limit_connections.ts';
 import * as m0015 from './0015_add_quiet_hours.ts';
 import * as m0016 from './0016_link_retries.ts';
+import * as m0017 from './0017_add_fallback.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -33,4 +34,5 @@ export const migrations = [
   { name: '0014_limit_connections', ...m0014 },
   { name: '0015_add_quiet_hours', ...m0015 },
   { name: '0016_link_retries', ...m0016 },
+  { name: '0017_add_fallback', ...m0017 },
 ];

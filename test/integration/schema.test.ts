@@ -77,6 +77,7 @@ async function liveThrough({ url }: TestDatabase): Promise<void> {
       templateVersion: null,
       bulkId: null,
       bulkRow: null,
+      fallback: null,
       templateSlug: null,
       language: null,
       input: { body: `Dear Ada, this is number ${i}.` },

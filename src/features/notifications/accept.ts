@@ -13,6 +13,7 @@ import { newId, notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
 import type { Birth, Cradle } from './cradle.ts';
+import { firstDeadlines } from './fallback-store.ts';
 import type { Plan, Planner } from './plan.ts';
 import { type Refusal, refusalOf } from './policy.ts';
 import { insertMessages, type MessageRow } from './store.ts';
@@ -116,10 +117,16 @@ async function persist(
       if (place) births.set(one, [...(births.get(one) ?? []), { message, place }]);
     }
   }
+  // What falls back on time needs a due row that tells when; it follows its message, if that is stored.
+  const timed = rows.flatMap(({ id, fallback }) => (fallback?.steps[0]?.on === 'not_delivered' ? [id] : []));
   const storing = insertMessages(rows, cradle.owner, cradle.leaseSeconds);
   let won: ReadonlySet<string>;
   try {
-    const answers = await db.batch(claims.length > 0 ? [idempotency.claim(claims), storing] : [storing]);
+    const answers = await db.batch([
+      ...(claims.length > 0 ? [idempotency.claim(claims)] : []),
+      storing,
+      ...(timed.length > 0 ? [firstDeadlines(timed)] : []),
+    ]);
     won = new Set(
       claims.length > 0 ? answers[0]?.map(({ notification_id }: { notification_id: string }) => notification_id) : [],
     );

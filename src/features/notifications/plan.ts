@@ -8,6 +8,7 @@ import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
+import { channelsOf, fallbackOf, partOf, stepParam } from './parts.ts';
 import { personOf } from './person.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
@@ -35,7 +36,7 @@ export interface PlanDeps {
 export function createPlanner({ registry, tenants, connections, templates }: PlanDeps): Planner {
   return async (origin, commands) => {
     const { tenantId, mode } = origin.principal;
-    const channelIds = [...new Set(commands.flatMap(({ body }) => body.notification.channels))].filter((id) =>
+    const channelIds = [...new Set(commands.flatMap(({ body }) => channelsOf(body)))].filter((id) =>
       registry.channel(id),
     );
     const slugs = [...new Set(commands.flatMap(({ body }) => body.notification.template_id ?? []))];
@@ -49,15 +50,13 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
       const template = templates.pick(bySlug.get(command.body.notification.template_id ?? ''), () =>
         personOf(registry, command.body, tenant.defaultCountry),
       );
-      const asks = command.body.notification.channels.map((id) =>
-        ask(id, command.body, {
-          channel: registry.channel(id),
-          route: routes.get(id),
-          template,
-          tenant,
-          templates,
-        }),
-      );
+      const shared = { template, tenant, templates };
+      const known = (id: string): Known => ({ ...shared, channel: registry.channel(id), route: routes.get(id) });
+      const { channels, fallback = [] } = command.body.notification;
+      const asks = [
+        ...channels.map((id) => ask(id, command.body, known(id))),
+        ...fallback.map(({ channel: id }, at) => ({ ...ask(id, command.body, known(id)), param: stepParam(at) })),
+      ];
       const notificationId = newNotificationId();
       return {
         notificationId,
@@ -229,7 +228,8 @@ interface Making {
   readonly notificationId: string;
 }
 
-function messagesOf({ command, origin, asks, template, routes, notificationId }: Making): NewMessage[] {
+function messagesOf(making: Making): NewMessage[] {
+  const { command, origin, asks, template, notificationId } = making;
   const { body, idempotencyKey, retryOf } = command;
   const { notification, recipient } = body;
   const { principal, at, ip, requestId } = origin;
@@ -241,27 +241,24 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
   );
   const lane = LANES[notification.priority ?? (category === 'otp' ? 'high' : 'normal')];
   const messages: NewMessage[] = [];
-  for (const [index, { id, channel, address, source, language, content }] of asks.entries()) {
-    const route = routes.get(id);
-    if (!channel || address === undefined || !route || !source) continue;
-    const version = source === 'template' ? template : undefined;
+  const fallback = notification.fallback ? fallbackOf(notification, asks, making) : null;
+  for (const [index, one] of asks.slice(0, notification.channels.length).entries()) {
+    const part = partOf(one, notification, making);
+    if (!part) continue;
     // One literal: every message has the same shape, which is what the engine is fast with.
     messages.push({
       id: messageIdOf(notificationId, index),
       tenantId: principal.tenantId,
       mode: principal.mode,
-      channel: id,
-      address,
+      channel: part.channel,
+      address: part.address,
       recipient,
-      connectionId: route.connectionId,
-      templateVersionId: version?.versionId ?? null,
-      templateSlug: version?.slug ?? null,
-      templateVersion: version?.number ?? null,
-      language: language ?? notification.language ?? null,
-      input: {
-        ...(notification.data ? { data: notification.data } : {}),
-        ...(source === 'own' && content ? { content } : (content ?? {})),
-      },
+      connectionId: part.connectionId,
+      templateVersionId: part.templateVersionId,
+      templateSlug: part.templateSlug,
+      templateVersion: part.templateVersionId === null ? null : (template?.number ?? null),
+      language: part.language,
+      input: part.input,
       category,
       lane,
       onUnknown: notification.on_unknown ?? 'wait',
@@ -275,6 +272,7 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
       requestId,
       bulkId: null,
       bulkRow: null,
+      fallback: fallback && messages.length > 0 ? { ...fallback, steps: [] } : fallback,
     });
   }
   return messages;

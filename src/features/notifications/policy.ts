@@ -4,6 +4,7 @@
  */
 import type { AnyChannel, Content } from '../../channel-kit/index.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
+import { MESSAGES_MAX } from '../../lib/ids.ts';
 import type { FieldFault } from '../../lib/schema.ts';
 import type { SendNotification } from './schema.ts';
 
@@ -20,6 +21,8 @@ export type Source = 'template' | 'raw' | 'own';
 /** One requested channel, with all that was found out about it. */
 export interface Ask {
   readonly id: string;
+  /** Where the request names it; absent: in `channels`. */
+  readonly param?: string;
   readonly channel: AnyChannel | undefined;
   /** A connection can carry it. */
   readonly connected: boolean;
@@ -53,15 +56,46 @@ export interface Request {
 }
 
 type Rule = (request: Request) => readonly Refusal[];
+const CHANNELS = 'notification.channels';
 
 const known: Rule = ({ asks }) =>
   asks
     .filter(({ channel }) => !channel)
-    .map(({ id }) => ({
+    .map(({ id, param = CHANNELS }) => ({
       code: 'channel_unknown',
       message: `There is no channel called ${JSON.stringify(id)}. GET /api/v1/channels/capabilities lists the channels.`,
-      param: 'notification.channels',
+      param,
     }));
+
+/** Each channel once: a second message where the first has not worked would be the same again. */
+const fallbackFits: Rule = ({ notification: { channels, fallback = [] } }) => {
+  const refuse = (param: string, message: string): Refusal => ({
+    code: 'validation_failed',
+    message: `${param}: ${message}`,
+    param,
+    details: { fields: [{ path: param, message }] },
+  });
+  const used = new Set(channels);
+  return [
+    ...(channels.length + fallback.length > MESSAGES_MAX
+      ? [refuse('notification.fallback', `channels and fallbacks are ${MESSAGES_MAX} at most, together`)]
+      : []),
+    ...fallback.flatMap(({ channel, on, after_seconds }, index) => {
+      const at = `notification.fallback.${index}`;
+      const repeated = used.has(channel);
+      used.add(channel);
+      return [
+        ...(repeated ? [refuse(`${at}.channel`, `${channel} is used already; a fallback is another channel`)] : []),
+        ...(on === 'not_delivered' && after_seconds === undefined
+          ? [refuse(`${at}.after_seconds`, 'not_delivered needs to know after how many seconds (10 to 604800)')]
+          : []),
+        ...(on === 'failed' && after_seconds !== undefined
+          ? [refuse(`${at}.after_seconds`, 'failed starts at once; leave it out, or use not_delivered')]
+          : []),
+      ];
+    }),
+  ];
+};
 
 const recipientComplete: Rule = ({ asks }) =>
   asks.flatMap(({ id, missingFields }) =>
@@ -127,7 +161,7 @@ const templateCovers: Rule = ({ asks, template }) => {
         {
           code: 'template_channel_missing',
           message: `The template ${template.slug} has no content for ${ask.id}. Add it to the template, or leave the channel out.`,
-          param: 'notification.channels',
+          param: ask.param ?? CHANNELS,
           details: { channel: ask.id, template_id: template.slug },
         },
       ];
@@ -157,7 +191,7 @@ const contentThere: Rule = ({ asks, template, notification }) => {
 const nothingUnused: Rule = ({ asks, rawGiven, notification }) => {
   if (asks.some(({ channel }) => !channel)) return [];
   const unused = rawGiven.filter((field) => !asks.some(({ rawFields }) => rawFields.includes(field)));
-  const strangers = Object.keys(notification.content ?? {}).filter((id) => !notification.channels.includes(id));
+  const strangers = Object.keys(notification.content ?? {}).filter((id) => !asks.some((ask) => ask.id === id));
   // Where the template rules alone, `rawNotAllowed` has said it better.
   const allRequired = asks.every(({ channel }) => channel?.templatePolicy.send === 'required');
   return [
@@ -213,16 +247,17 @@ const valuesFit: Rule = ({ data: { faults } }) =>
 const connected: Rule = ({ asks }) =>
   asks
     .filter(({ channel, connected: there }) => channel && !there)
-    .map(({ id }) => ({
+    .map(({ id, param = CHANNELS }) => ({
       code: 'channel_not_connected',
       message: `The channel ${id} is not connected for live sends. Connect it under Channels in the portal (/portal/channels), or use a test key.`,
-      param: 'notification.channels',
+      param,
       details: { channel: id, page: '/portal/channels' },
     }));
 
 /** In the order in which a person would want to hear of them. */
 export const RULES: Readonly<Record<string, Rule>> = {
   known,
+  fallbackFits,
   templateRequired,
   rawNotAllowed,
   recipientComplete,

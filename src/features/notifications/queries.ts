@@ -8,6 +8,7 @@ import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
 import { type List, readCursor } from '../../lib/list.ts';
 import type { Connections } from '../connections/index.ts';
 import type { Templates } from '../templates/index.ts';
+import { beganBy, mergeTimelines } from './fallback-view.ts';
 import { createLookUp, type Found } from './lookups.ts';
 import { countMessages, type Filter, findMessages, lastDay, messagesOfMany, queueAge } from './queries-store.ts';
 import type { Render } from './render.ts';
@@ -221,19 +222,21 @@ function detailView(
 ) {
   const [first] = messages as readonly [Message];
   const data = messages.find(({ input }) => input.data)?.input.data;
+  const channels = messages.map((message, index) => {
+    const mine = attempts.filter(({ messageId }) => messageId === message.id);
+    const heard = receipts.filter(({ messageId }) => messageId === message.id);
+    const show = ownsProvider(message);
+    const said = [...mine, ...heard].filter(({ fault }) => fault !== null && fault === message.failureCode).at(-1);
+    return {
+      ...messageView(message, show && said ? wordsOf(said) : {}),
+      attempts: mine.map((attempt) => attemptView(attempt, show)),
+      timeline: timelineOf(message, mine, heard, beganBy(messages, index)),
+    };
+  });
   return {
     ...summaryView(messages),
-    channels: messages.map((message) => {
-      const mine = attempts.filter(({ messageId }) => messageId === message.id);
-      const heard = receipts.filter(({ messageId }) => messageId === message.id);
-      const show = ownsProvider(message);
-      const said = [...mine, ...heard].filter(({ fault }) => fault !== null && fault === message.failureCode).at(-1);
-      return {
-        ...messageView(message, show && said ? wordsOf(said) : {}),
-        attempts: mine.map((attempt) => attemptView(attempt, show)),
-        timeline: timelineOf(message, mine, heard),
-      };
-    }),
+    channels,
+    ...(first.fallback ? { timeline: mergeTimelines(channels) } : {}),
     recipient: first.recipient,
     ...(data ? { data } : {}),
     ...(first.retryOf ? { retry_of: toWire('notification', first.retryOf) } : {}),

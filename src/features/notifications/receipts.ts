@@ -17,7 +17,7 @@ import {
   refuseLater,
   type StoredReceipt,
 } from './receipts-store.ts';
-import { applyWords, type RecordDeps, releaseFailed } from './record.ts';
+import { applyWords, followUp, type RecordDeps, releaseFailed } from './record.ts';
 import type { Word } from './status.ts';
 import { lockMessages, scheduleDue, withdrawDue } from './store.ts';
 import type { Message } from './types.ts';
@@ -117,6 +117,7 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
       settled.map(({ id }) => id),
     );
   await closeUnknown(trx, before, receipts);
+  await followUp(trx, deps, after);
   await releaseFailed(trx, deps.idempotency, folded);
 }
 

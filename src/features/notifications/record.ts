@@ -19,6 +19,7 @@ import {
   leaveRange,
   releaseDue,
 } from './claim.ts';
+import { judgeNotifications } from './follow.ts';
 import { type Move, recordMoves } from './record-store.ts';
 import { fold, type Word } from './status.ts';
 import { insertTallies, lockMessages, type Tally, updateStates } from './store.ts';
@@ -63,6 +64,8 @@ function plainMove({ claimed, before, attempt, words, runAt }: Result): Move | u
   const [word] = words;
   if (!before || !attempt || !word || words.length > 1 || before.status !== 'queued' || before.outcome)
     return undefined;
+  // What is to follow from it is decided with the other messages of its notification.
+  if (before.fallback) return undefined;
   const { state, events } = fold(before, word);
   if (state.status === 'failed' && before.idempotencyKey) return undefined;
   const data = stateView({ ...state, attempts: attempt.number });
@@ -134,17 +137,49 @@ const recordRest = (
         trx,
         attempts.map((attempt) => (delivered.has(attempt.messageId) ? settledByReceipt(attempt) : attempt)),
       );
+    const waiting = mine.filter(({ claimed }) => isNotification(claimed));
     const inRange = ({ claimed }: Result): boolean => claimed.dueId !== claimed.id;
     const again = mine.filter(({ runAt }) => runAt);
     const own = again.filter((result) => !inRange(result)).map(againOf);
     if (own.length > 0) await releaseDue(trx, own);
     const leaving = again.filter(inRange).map((result) => ({ ...againOf(result), dueId: result.claimed.dueId }));
     if (leaving.length > 0) await leaveRange(trx, leaving);
-    const done = mine.filter((result) => !result.runAt && !inRange(result)).map(({ claimed }) => claimed.id);
-    if (done.length > 0) await finishDue(trx, done);
+    const done = mine.filter((result) => !result.runAt && !inRange(result) && !isNotification(result.claimed));
+    if (done.length > 0)
+      await finishDue(
+        trx,
+        done.map(({ claimed }) => claimed.id),
+      );
+    await followUp(
+      trx,
+      { events },
+      folded.after,
+      waiting.map(({ claimed }) => claimed.id),
+    );
     await releaseFailed(trx, idempotency, folded);
     return new Map(results.map((result) => [result, isHeld(result) ? 'recorded' : 'lease_lost']));
   });
+
+/** A deadline that stands for a whole notification. */
+const isNotification = ({ id }: Claimed): boolean => notificationIdOf(id) === id;
+
+/**
+ * Starts and stops what the messages' notifications fall back on, as these and all others of theirs stand now. `taken` are
+ * notifications whose deadline is in the hands of the caller: it is given back, or over.
+ */
+export async function followUp(
+  trx: Sql,
+  deps: Pick<RecordDeps, 'events'>,
+  changed: readonly Message[],
+  taken: readonly string[] = [],
+): Promise<void> {
+  const ids = new Set(taken);
+  for (const { id, fallback } of changed) if (fallback) ids.add(notificationIdOf(id));
+  if (ids.size === 0) return;
+  const { superseded, at } = await judgeNotifications(trx, [...ids], taken);
+  const word: Word = { word: 'failed', at, code: 'superseded', outcome: 'cancelled' };
+  if (superseded.length > 0) await applyWords(trx, deps, new Map(superseded.map((id) => [id, [word]])));
+}
 
 /** How a message waits that is due again: what was open and has no answer stays open. */
 function againOf({ claimed, attempt, words, runAt }: Result): Again {

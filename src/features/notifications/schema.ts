@@ -1,6 +1,8 @@
 /** Wire shapes of notifications. The recipient and the channels' own content come from the registry, so a new channel needs no line here. */
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import type { Registry } from '../../channel-kit/index.ts';
+import { MESSAGES_MAX } from '../../lib/ids.ts';
+import { type FallbackBody, FallbackSteps, FallbackView } from './fallback-schema.ts';
 
 const Text = (max: number, description: string) =>
   Type.String({ minLength: 1, maxLength: max, pattern: '\\S', description });
@@ -45,6 +47,7 @@ export interface SendNotification extends RawFields {
   priority?: 'high' | 'normal' | 'low';
   send_at?: string;
   ttl_seconds?: number;
+  fallback?: FallbackBody[];
   on_unknown?: 'wait' | 'resend';
   content?: Record<string, Record<string, unknown>>;
 }
@@ -86,7 +89,7 @@ export function sendBody(registry: Registry): TObject {
         {
           channels: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
             minItems: 1,
-            maxItems: 15,
+            maxItems: MESSAGES_MAX,
             uniqueItems: true,
             description: 'Sent on all of them at once.',
           }),
@@ -146,6 +149,7 @@ export function sendBody(registry: Registry): TObject {
               description: `No attempt begins later than this after it was due. Default ${TTL_SECONDS.default}, for otp ${TTL_SECONDS.otp}.`,
             }),
           ),
+          fallback: FallbackSteps,
           on_unknown: Type.Optional(
             Type.Union([Type.Literal('wait'), Type.Literal('resend')], {
               description:
@@ -246,7 +250,12 @@ export const Accepted = Type.Object(
   { additionalProperties: false, $id: 'AcceptedNotification' },
 );
 export const NotificationSummary = Type.Object(
-  { ...summaryFields, channels: Type.Array(Type.Object(messageFields, { additionalProperties: false })), ...closing },
+  {
+    ...summaryFields,
+    channels: Type.Array(Type.Object(messageFields, { additionalProperties: false })),
+    fallback: FallbackView,
+    ...closing,
+  },
   { additionalProperties: false, $id: 'NotificationSummary' },
 );
 export const Notification = Type.Object(
@@ -256,6 +265,13 @@ export const Notification = Type.Object(
       Type.Object(
         { ...messageFields, attempts: Type.Array(Attempt), timeline: Type.Array(TimelineEntry) },
         { additionalProperties: false },
+      ),
+    ),
+    fallback: FallbackView,
+    timeline: Type.Optional(
+      Type.Array(
+        Type.Composite([TimelineEntry, Type.Object({ channel: Type.String() })], { additionalProperties: false }),
+        { description: 'With a fallback: what happened on all channels, as one story.' },
       ),
     ),
     recipient: Type.Record(Type.String(), Type.String()),
@@ -301,22 +317,22 @@ const Finding = Type.Object(
   },
   { additionalProperties: false },
 );
+const Finished = Type.Object(
+  {
+    channel: Type.String(),
+    address: Type.String(),
+    content: Type.Unknown({ description: 'The finished message.' }),
+  },
+  { additionalProperties: false },
+);
 export const Validation = Type.Object(
   {
     valid: Type.Boolean(),
     findings: Type.Array(Finding, {
       description: 'Every refusal that send would give, and what rendering would find.',
     }),
-    channels: Type.Array(
-      Type.Object(
-        {
-          channel: Type.String(),
-          address: Type.String(),
-          content: Type.Unknown({ description: 'The finished message.' }),
-        },
-        { additionalProperties: false },
-      ),
-    ),
+    channels: Type.Array(Finished),
+    fallback: Type.Optional(Type.Array(Finished)),
   },
   { additionalProperties: false },
 );

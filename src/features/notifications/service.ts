@@ -10,15 +10,16 @@ import type { Events } from '../events/index.ts';
 import { hashOf, type Idempotency } from '../idempotency/index.ts';
 import type { Templates } from '../templates/index.ts';
 import type { Accept } from './accept.ts';
+import type { FallbackBody } from './fallback-schema.ts';
 import type { Planner } from './plan.ts';
 import { judge } from './policy.ts';
 import { type Detail, messagesOf, type Queries } from './queries.ts';
 import { loadAttempts } from './receipts-store.ts';
-import { applyWords, releaseFailed } from './record.ts';
+import { applyWords, followUp, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
 import { type SendBody, TTL_SECONDS } from './schema.ts';
 import { holdInRanges, withdrawDue } from './store.ts';
-import type { Message, Origin, SendCommand } from './types.ts';
+import type { FallbackStep, Message, NewMessage, Origin, SendCommand } from './types.ts';
 
 export const SEND_ROUTE = 'POST /api/v1/notifications/send';
 
@@ -27,6 +28,13 @@ export interface Finding {
   readonly message: string;
   readonly param?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** A message as it would be sent. */
+export interface Finished {
+  readonly channel: string;
+  readonly address: string;
+  readonly content: unknown;
 }
 
 export interface Verbs {
@@ -39,7 +47,8 @@ export interface Verbs {
   ): Promise<{
     valid: boolean;
     findings: Finding[];
-    channels: { channel: string; address: string; content: unknown }[];
+    channels: Finished[];
+    fallback?: Finished[];
   }>;
   /** Cancels what is still queued. Throws `not_found`, `not_cancellable`. */
   cancel(principal: Principal, notificationId: string): Promise<Detail>;
@@ -70,27 +79,28 @@ export function createVerbs(deps: VerbDeps): Verbs {
       const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]);
       if (!planned) throw new Error('one command, one plan');
       const findings: Finding[] = [...judge(planned.request)];
-      const versions = await templates.versions(planned.messages.flatMap((message) => message.templateVersionId ?? []));
-      const channels: { channel: string; address: string; content: unknown }[] = [];
-      for (const message of findings.length === 0 ? planned.messages : []) {
-        const channel = registry.channel(message.channel);
-        if (!channel) continue;
+      const parts = planned.messages.flatMap((message) => [message, ...(message.fallback?.steps ?? [])]);
+      const versions = await templates.versions(parts.flatMap(({ templateVersionId }) => templateVersionId ?? []));
+      const finished = (part: NewMessage | FallbackStep): Finished[] => {
+        const channel = registry.channel(part.channel);
+        if (!channel) return [];
         try {
-          channels.push({
-            channel: message.channel,
-            address: message.address,
-            content: render(channel, message, versions.get(message.templateVersionId ?? '')),
-          });
+          const content = render(channel, part, versions.get(part.templateVersionId ?? ''));
+          return [{ channel: part.channel, address: part.address, content }];
         } catch (error) {
           if (!(error instanceof DeliveryError)) throw error;
           findings.push({
             code: error.fault.kind,
-            message: `${message.channel}: ${error.message}`,
+            message: `${part.channel}: ${error.message}`,
             param: 'notification',
           });
+          return [];
         }
-      }
-      return { valid: findings.length === 0, findings, channels };
+      };
+      const messages = findings.length === 0 ? planned.messages : [];
+      const channels = messages.flatMap(finished);
+      const fallback = messages.flatMap((message) => message.fallback?.steps ?? []).flatMap(finished);
+      return { valid: findings.length === 0, findings, channels, ...(fallback.length > 0 ? { fallback } : {}) };
     },
     async cancel(principal, notificationId) {
       await db.transaction(async (trx) => {
@@ -111,6 +121,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
             withdrawn.map((id) => [id, [{ word: 'failed', at: clock.now(), code: 'cancelled', outcome: 'cancelled' }]]),
           ),
         );
+        await followUp(trx, { events }, folded.after);
         await releaseFailed(trx, idempotency, folded);
       });
       return queries.get(principal, notificationId);
@@ -182,17 +193,21 @@ const notesOf = (required: boolean, connected: boolean): string =>
 /** The request again, from what was kept of it. */
 function bodyOf(messages: readonly Message[], now: Date): SendBody {
   const [first] = messages as readonly [Message];
-  const raw = messages
+  const { channels = messages.length, steps = [] } = first.fallback ?? {};
+  // Steps are what they were prepared as, whether they were started or not.
+  const parts = [...messages.slice(0, channels), ...steps];
+  const raw = parts
     .filter(({ templateVersionId, input }) => !templateVersionId && !input.content)
     .map(({ input: { data: _, content: __, ...fields } }) => fields);
-  const own = messages.filter(({ input }) => input.content).map(({ channel, input }) => [channel, input.content]);
-  const slug = messages.find(({ templateSlug }) => templateSlug)?.templateSlug;
-  const data = messages.find(({ input }) => input.data)?.input.data;
-  const language = messages.find((message) => message.language)?.language;
+  const own = parts.filter(({ input }) => input.content).map(({ channel, input }) => [channel, input.content]);
+  const slug = parts.find(({ templateSlug }) => templateSlug)?.templateSlug;
+  const data = parts.find(({ input }) => input.data)?.input.data;
+  const language = parts.find((part) => part.language)?.language;
   return {
     recipient: { ...first.recipient },
     notification: {
-      channels: messages.map(({ channel }) => channel),
+      channels: messages.slice(0, channels).map(({ channel }) => channel),
+      ...(steps.length > 0 ? { fallback: steps.map(stepBody) } : {}),
       ...(slug ? { template_id: slug } : {}),
       ...(data ? { data } : {}),
       ...Object.assign({}, ...raw),
@@ -212,3 +227,9 @@ function bodyOf(messages: readonly Message[], now: Date): SendBody {
     },
   };
 }
+
+const stepBody = ({ channel, on, afterSeconds }: FallbackStep): FallbackBody => ({
+  channel,
+  on,
+  ...(afterSeconds === null ? {} : { after_seconds: afterSeconds }),
+});

@@ -183,9 +183,13 @@ function fail({ state, events }: Fold, at: Date, code: string, outcome: Outcome)
   };
 }
 
-/** The overall word of a notification (D5): delivered if any channel is, failed if all are, else the most advanced. */
-export function overall(statuses: readonly Status[]): Status {
+/**
+ * The overall word of a notification (D5): delivered if any channel is, failed if all are and nothing is left to fall back on,
+ * else the most advanced.
+ */
+export function overall(statuses: readonly Status[], fallbackWaits = false): Status {
   if (statuses.includes('delivered')) return 'delivered';
-  if (statuses.every((status) => status === 'failed')) return 'failed';
+  // What has failed and is still waited for is one that left, and that nobody heard of.
+  if (statuses.every((status) => status === 'failed')) return fallbackWaits ? 'sent' : 'failed';
   return statuses.includes('sent') ? 'sent' : 'queued';
 }

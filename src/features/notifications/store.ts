@@ -25,16 +25,16 @@ export const insertMessages = (messages: readonly MessageRow[], owner: string, l
          id uuid, "notificationId" uuid, "eventId" uuid, "tenantId" uuid, mode text, channel text, address text, recipient jsonb,
          "connectionId" uuid, "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, category text, lane smallint,
          "onUnknown" text, "createdAt" timestamptz, "sendAt" timestamptz, "expiresAt" timestamptz, "idempotencyKey" text,
-         "retryOf" uuid, "actorId" text, ip text, "requestId" text, born boolean)
+         "retryOf" uuid, "actorId" text, ip text, "requestId" text, fallback jsonb, born boolean)
        left join ${KEY_HELD}
        where m."idempotencyKey" is null or held.key is not null
      ), stored as (
        insert into messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id,
          template_slug, language, input, category, lane, on_unknown, created_at, send_at, expires_at, idempotency_key, retry_of,
-         actor_id, ip, request_id)
+         actor_id, ip, request_id, fallback)
        select id, "tenantId", mode, channel, address, recipient, "connectionId", "templateVersionId", "templateSlug",
          language, input, category, lane, "onUnknown", "createdAt", "sendAt", "expiresAt", "idempotencyKey", coalesce("retryOf", "keyOf"),
-         "actorId", ip, "requestId" from m
+         "actorId", ip, "requestId", fallback from m
      ), told as (
        ${INSERT_EVENTS} select "eventId", "tenantId", mode, 'message.queued', id, '{}' from m
      )
@@ -44,14 +44,15 @@ export const insertMessages = (messages: readonly MessageRow[], owner: string, l
   values: [JSON.stringify(messages), owner, leaseSeconds],
 });
 
-const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
+export const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
   m.template_version_id as "templateVersionId", m.template_slug as "templateSlug", v.number as "templateVersion", m.language,
   m.input, m.category, m.lane, m.on_unknown as "onUnknown", m.created_at as "createdAt", m.send_at as "sendAt", m.expires_at as "expiresAt",
   m.idempotency_key as "idempotencyKey", m.retry_of as "retryOf", m.actor_id as "actorId", m.ip, m.request_id as "requestId",
   m.status, m.outcome, m.failure_code as "failureCode", m.attempts, m.outcome_unknown as "outcomeUnknown",
   m.next_attempt_at as "nextAttemptAt", m.sent_at as "sentAt", m.delivered_at as "deliveredAt", m.failed_at as "failedAt",
-  m.read_at as "readAt", m.complained_at as "complainedAt", m.bulk_id as "bulkId", m.bulk_row as "bulkRow", m.quiet_hours as "quietHours"`;
-const FROM = `messages m left join template_versions v on v.id = m.template_version_id`;
+  m.read_at as "readAt", m.complained_at as "complainedAt", m.bulk_id as "bulkId", m.bulk_row as "bulkRow", m.quiet_hours as "quietHours",
+  m.fallback`;
+export const FROM = `messages m left join template_versions v on v.id = m.template_version_id`;
 
 export const loadMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
   sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1)`, [ids]);

@@ -30,6 +30,26 @@ export interface Input extends RawFields {
   readonly content?: Content;
 }
 
+/** A channel that is kept ready until the ones before it have not worked. */
+export interface FallbackStep {
+  readonly channel: string;
+  readonly address: string;
+  readonly connectionId: string;
+  readonly templateVersionId: string | null;
+  readonly templateSlug: string | null;
+  readonly language: string | null;
+  readonly input: Input;
+  readonly on: 'failed' | 'not_delivered';
+  readonly afterSeconds: number | null;
+}
+
+/** What a notification falls back on. The steps stand with its first message alone. */
+export interface Fallback {
+  /** How many of its messages went at once. */
+  readonly channels: number;
+  readonly steps: readonly FallbackStep[];
+}
+
 /** The part of a message that never changes. */
 export interface NewMessage {
   readonly id: string;
@@ -60,6 +80,7 @@ export interface NewMessage {
   /** The bulk it is of, and its row there, counted from 0. */
   readonly bulkId: string | null;
   readonly bulkRow: number | null;
+  readonly fallback: Fallback | null;
 }
 
 export interface Message extends NewMessage, State {

@@ -1,6 +1,8 @@
 /** Messages as the API, the events and the portal show them. Pure. */
 import { FAULTS, type FaultKind } from '../../channel-kit/index.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
+import { mayStart } from './fallback.ts';
+import { fallbackView } from './fallback-view.ts';
 import { overall, type State } from './status.ts';
 import type { AttemptRow, Message, ReceiptRow } from './types.ts';
 
@@ -20,6 +22,11 @@ const REASONS: Readonly<Record<string, { message: string; fix: string; retryable
     message: 'It was cancelled before it was handed over.',
     fix: 'Nothing to do. Send again if that was a mistake.',
     retryable: true,
+  },
+  superseded: {
+    message: 'It was a fallback, and another channel delivered before it was handed over.',
+    fix: 'Nothing to do.',
+    retryable: false,
   },
   outcome_unknown: {
     message: 'The message left, no answer came back, and no receipt settled it in time.',
@@ -116,8 +123,12 @@ export function summaryView(messages: readonly Message[]) {
   const [first] = messages as readonly [Message];
   return {
     notification_id: toWire('notification', notificationIdOf(first.id)),
-    status: overall(messages.map(({ status }) => status)),
+    status: overall(
+      messages.map(({ status }) => status),
+      first.fallback !== null && mayStart(first.fallback, messages),
+    ),
     channels: messages.map((message) => messageView(message)),
+    ...(first.fallback ? { fallback: fallbackView(first.fallback, messages) } : {}),
     created_at: first.createdAt.toISOString(),
     livemode: first.mode === 'live',
   };
@@ -159,14 +170,28 @@ const RESULT_TEXT: Readonly<Record<string, string>> = {
   unknown: 'left, but no answer came',
 };
 
+export interface TimelineEntry {
+  readonly at: string;
+  readonly type: string;
+  readonly text: string;
+  readonly detail?: string;
+}
+
 /** What happened, in order, in words. */
-export function timelineOf(message: Message, attempts: readonly AttemptRow[], receipts: readonly ReceiptRow[]) {
-  const entries: { at: string; type: string; text: string; detail?: string }[] = [
+export function timelineOf(
+  message: Message,
+  attempts: readonly AttemptRow[],
+  receipts: readonly ReceiptRow[],
+  /** How it began, where it was not asked for at once. */
+  began?: Omit<TimelineEntry, 'at'>,
+) {
+  const entries: TimelineEntry[] = [
     {
       at: message.createdAt.toISOString(),
       type: 'accepted',
       text: 'Accepted',
       ...(message.sendAt ? { detail: `To be sent ${message.sendAt.toISOString()}` } : {}),
+      ...began,
     },
   ];
   for (const attempt of attempts) {

@@ -120,6 +120,9 @@ export function messagePages(deps: MessagePagesDeps): readonly Route[] {
             notification,
             recipient: Object.entries(notification.recipient).map(([name, value]) => ({ name, value })),
             parts,
+            steps: notification.fallback
+              ?.filter(({ status }) => status !== 'started')
+              .map((step) => ({ ...step, label: labelOf(step.channel), waits: step.status === 'dormant' })),
             moving: notification.channels.some(({ status }) => status === 'queued' || status === 'sent'),
             cancellable: notification.channels.some(({ status }) => status === 'queued'),
             retryable: notification.channels.every(({ status }) => status === 'failed'),
@@ -237,10 +240,17 @@ function mark(type: string): { readonly mark: Status } {
 function requestOf(notification: Notification, parts: readonly ReturnType<typeof part>[]): object {
   const template = parts.find(({ template_id }) => template_id)?.template_id;
   const raw = parts.filter(({ template_id, content }) => !template_id && content);
+  const steps = notification.fallback ?? [];
+  // The text of a step that has not begun is not known here; a template knows it.
+  const fallback = steps
+    .filter(({ message_id }) => template || message_id)
+    .map(({ channel, on, after_seconds }) => ({ channel, on, ...(after_seconds ? { after_seconds } : {}) }));
+  const first = parts.filter(({ message_id }) => !steps.some((step) => step.message_id === message_id));
   return {
     recipient: notification.recipient,
     notification: {
-      channels: parts.map(({ channel }) => channel),
+      channels: first.map(({ channel }) => channel),
+      ...(fallback.length > 0 ? { fallback } : {}),
       ...(template ? { template_id: template } : {}),
       ...(notification.data && Object.keys(notification.data).length > 0 ? { data: notification.data } : {}),
       ...(raw.length > 0 ? { content: Object.fromEntries(raw.map(({ channel, content }) => [channel, content])) } : {}),

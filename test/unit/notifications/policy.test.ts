@@ -43,6 +43,42 @@ const REFUSED: readonly (readonly [string, string, string | undefined, Request])
     request({ asks: [ask({ id: 'fax', channel: undefined, source: undefined })] }),
   ],
   [
+    'known',
+    'channel_unknown',
+    'notification.fallback.0.channel',
+    request({ asks: [ask(), ask({ id: 'fax', channel: undefined, param: 'notification.fallback.0.channel' })] }),
+  ],
+  [
+    'fallbackFits',
+    'validation_failed',
+    'notification.fallback.0.channel',
+    request({}, { fallback: [{ channel: 'letter', on: 'failed' }] }),
+  ],
+  [
+    'fallbackFits',
+    'validation_failed',
+    'notification.fallback.0.after_seconds',
+    request({}, { fallback: [{ channel: 'other', on: 'not_delivered' }] }),
+  ],
+  [
+    'fallbackFits',
+    'validation_failed',
+    'notification.fallback.0.after_seconds',
+    request({}, { fallback: [{ channel: 'other', on: 'failed', after_seconds: 60 }] }),
+  ],
+  [
+    'fallbackFits',
+    'validation_failed',
+    'notification.fallback',
+    request(
+      {},
+      {
+        channels: Array.from({ length: 15 }, (_, index) => `c${index}`),
+        fallback: [{ channel: 'other', on: 'failed' }],
+      },
+    ),
+  ],
+  [
     'templateRequired',
     'template_required',
     'notification.template_id',
