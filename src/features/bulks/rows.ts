@@ -6,9 +6,9 @@ import type { ApiError, ErrorCode } from '../../lib/errors.ts';
 import type { Validator } from '../../lib/schema.ts';
 import {
   bindSheaf,
-  judge,
   type Origin,
   type Planner,
+  refusalOf,
   type SendBody,
   type SendCommand,
   type Sheaf,
@@ -86,7 +86,7 @@ export async function assess(
     for (let i = 0; i < plans.length; i++) {
       const { row, timing: when } = meant[i] as (typeof meant)[number];
       const { request, messages, notificationId } = plans[i] as (typeof plans)[number];
-      const [refusal] = judge(request);
+      const refusal = refusalOf(request);
       if (!refusal) {
         sheaf.add(row, messages, when.quiet);
         accepted.push([row, notificationId]);

@@ -18,7 +18,7 @@ export type { DispatchTiming } from './dispatch.ts';
 export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnbegun, releaseBulk } from './held.ts';
 export { BULK_LIMITS } from './limits.ts';
 export type { Plan, Planner } from './plan.ts';
-export { judge, type Refusal } from './policy.ts';
+export { judge, type Refusal, refusalOf } from './policy.ts';
 export { bindSheaf, type Sheaf } from './pour.ts';
 export type { Overview, Queries, Summary } from './queries.ts';
 export { isZone, localTime, nextAllowed, type QuietHours } from './quiet.ts';

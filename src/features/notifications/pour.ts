@@ -3,7 +3,7 @@
  * bound row by row, so that no row is kept as an object; it is stored in three COPY statements. Everything stays held until
  * the bulk is released, in one commit; until then no worker sees any of it.
  */
-import { type CopyValue, copyLine, Lines } from '../../lib/copy.ts';
+import { type CopyValue, copyLine, copyText, Lines } from '../../lib/copy.ts';
 import type { Trx } from '../../lib/db.ts';
 import { newId } from '../../lib/ids.ts';
 import { bornLine, type Events } from '../events/index.ts';
@@ -35,6 +35,7 @@ export function bindSheaf(bulkId: string, afterId: string): Sheaf {
   const [messageLines, eventLines] = [new Lines(), new Lines()];
   const ranges: Range[] = [];
   const time = timeText();
+  const lineOf = lineMaker(bulkId, time);
   let rows = 0;
   let firstId: string | undefined;
   let lastId = afterId;
@@ -77,7 +78,7 @@ export function bindSheaf(bulkId: string, afterId: string): Sheaf {
       wait(messages, first);
       const quietText = quiet ? JSON.stringify(quiet) : null;
       for (const message of messages) {
-        messageLines.add(copyLine(columns(message, bulkId, row, quietText, time)));
+        messageLines.add(lineOf(message, row, quietText));
         eventLines.add(bornLine(message.tenantId, message.mode, message.id));
         lastId = message.id;
       }
@@ -93,28 +94,50 @@ export function bindSheaf(bulkId: string, afterId: string): Sheaf {
   };
 }
 
-const MESSAGES = `copy messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id, template_slug,
-  language, input, category, lane, on_unknown, created_at, send_at, expires_at, retry_of, bulk_id, bulk_row, actor_id, ip,
-  request_id, quiet_hours) from stdin`;
+const MESSAGES = `copy messages (id, bulk_row, address, recipient, input, tenant_id, mode, channel, connection_id, template_version_id,
+  template_slug, language, category, lane, on_unknown, created_at, send_at, expires_at, retry_of, bulk_id, actor_id, ip,
+  request_id, quiet_hours, fallback) from stdin`;
 
-const columns = (
+/** The columns that most rows share are put together once for all neighbours that do. */
+function lineMaker(bulkId: string, time: (at: Date | null) => string | null) {
+  let last: NewMessage | undefined;
+  let lastQuiet: string | null = null;
+  let tail = '';
+  return (message: NewMessage, row: number, quiet: string | null): string => {
+    if (!last || quiet !== lastQuiet || !alike(last, message)) {
+      last = message;
+      lastQuiet = quiet;
+      tail = copyLine(shared(message, bulkId, quiet, time));
+    }
+    const own = `${message.id}\t${row}\t${copyText(message.address)}\t${copyText(JSON.stringify(message.recipient))}`;
+    return `${own}\t${copyText(JSON.stringify(message.input))}\t${tail}`;
+  };
+}
+
+const alike = (a: NewMessage, b: NewMessage): boolean =>
+  a.connectionId === b.connectionId &&
+  a.templateVersionId === b.templateVersionId &&
+  a.language === b.language &&
+  a.sendAt?.getTime() === b.sendAt?.getTime() &&
+  a.expiresAt.getTime() === b.expiresAt.getTime() &&
+  a.createdAt === b.createdAt &&
+  a.channel === b.channel &&
+  a.fallback === null &&
+  b.fallback === null;
+
+const shared = (
   message: NewMessage,
   bulkId: string,
-  row: number,
   quiet: string | null,
   time: (at: Date | null) => string | null,
 ): CopyValue[] => [
-  message.id,
   message.tenantId,
   message.mode,
   message.channel,
-  message.address,
-  JSON.stringify(message.recipient),
   message.connectionId,
   message.templateVersionId,
   message.templateSlug,
   message.language,
-  JSON.stringify(message.input),
   message.category,
   message.lane,
   message.onUnknown,
@@ -123,11 +146,11 @@ const columns = (
   time(message.expiresAt),
   message.retryOf,
   bulkId,
-  row,
   message.actorId,
   message.ip,
   message.requestId,
   quiet,
+  message.fallback ? JSON.stringify(message.fallback) : null,
 ];
 
 /** Most messages of a bulk share their times. */
