@@ -1,12 +1,12 @@
 /** Fallbacks as answers show them. Pure. */
 import { toWire } from '../../lib/ids.ts';
-import { mayStart, stageOf } from './fallback.ts';
+import { isDormant, stageOf } from './fallback.ts';
 import type { Fallback, Message } from './types.ts';
 import type { TimelineEntry } from './view.ts';
 
 /** Each step: the message it has become, or whether it still can become one. */
 export function fallbackView({ channels, steps }: Fallback, messages: readonly Message[]) {
-  const open = mayStart({ channels, steps }, messages);
+  const open = isDormant({ channels, steps }, messages);
   return steps.map(({ channel, address, on, afterSeconds }, index) => {
     const message = messages[channels + index];
     return {

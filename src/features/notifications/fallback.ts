@@ -42,8 +42,14 @@ export function judgeFallback(fallback: Fallback, messages: readonly Standing[],
   };
 }
 
-/** Whether the next step can still start; as long as it can, the notification has not failed. */
-export function mayStart(fallback: Fallback, messages: readonly Standing[]): boolean {
+/**
+ * Whether the next step is still waited for; as long as it is, the notification has not failed. A failure that is certain has
+ * started it at once, or it was withheld (its bulk was cancelled) and never will be.
+ */
+export const isDormant = (fallback: Fallback, messages: readonly Standing[]): boolean =>
+  mayStart(fallback, messages) && !stageBefore(fallback, messages).every(isRefused);
+
+function mayStart(fallback: Fallback, messages: readonly Standing[]): boolean {
   const step = fallback.steps[startedOf(fallback, messages)];
   if (!step || messages.some(isDelivered)) return false;
   const before = stageBefore(fallback, messages);

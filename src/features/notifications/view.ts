@@ -1,7 +1,7 @@
 /** Messages as the API, the events and the portal show them. Pure. */
 import { FAULTS, type FaultKind } from '../../channel-kit/index.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
-import { mayStart } from './fallback.ts';
+import { isDormant } from './fallback.ts';
 import { fallbackView } from './fallback-view.ts';
 import { overall, type State } from './status.ts';
 import type { AttemptRow, Message, ReceiptRow } from './types.ts';
@@ -125,7 +125,7 @@ export function summaryView(messages: readonly Message[]) {
     notification_id: toWire('notification', notificationIdOf(first.id)),
     status: overall(
       messages.map(({ status }) => status),
-      first.fallback !== null && mayStart(first.fallback, messages),
+      first.fallback !== null && isDormant(first.fallback, messages),
     ),
     channels: messages.map((message) => messageView(message)),
     ...(first.fallback ? { fallback: fallbackView(first.fallback, messages) } : {}),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { judgeFallback, mayStart, type Standing, startedOf } from '../../../src/features/notifications/fallback.ts';
+import { isDormant, judgeFallback, type Standing, startedOf } from '../../../src/features/notifications/fallback.ts';
 import type { Status } from '../../../src/features/notifications/status.ts';
 import type { Fallback, FallbackStep } from '../../../src/features/notifications/types.ts';
 
@@ -115,6 +115,19 @@ describe('steps after one another', () => {
   });
 });
 
+test.each<[Kind, boolean, boolean]>([
+  ['queued', true, true],
+  ['sent', true, true],
+  ['unheard', false, true],
+  ['delivered', false, false],
+  ['cancelled', false, false],
+  // It would have started at once; that it did not means that it was withheld.
+  ['failed', false, false],
+])('after %s, a step on failed is dormant: %s, one on not_delivered: %s', (kind, onFailed, inTime) => {
+  expect(isDormant(fallback([FAILED]), messages(kind))).toBe(onFailed);
+  expect(isDormant(fallback([IN_TIME]), messages(kind))).toBe(inTime);
+});
+
 test('a verdict starts one step at most, only after it may, and started it is not started again', () => {
   const kinds = fc.constantFrom(...(Object.keys(KINDS) as Kind[]));
   fc.assert(
@@ -131,7 +144,6 @@ test('a verdict starts one step at most, only after it may, and started it is no
         expect(judgeFallback(plan, standing, at(now))).toEqual(verdict);
         if (verdict.start === undefined) return;
         expect(verdict.start).toBe(startedOf(plan, standing));
-        expect(mayStart(plan, standing)).toBe(true);
         expect(standing.some(({ status }) => status === 'delivered')).toBe(false);
         const [fresh] = messages('queued') as [Standing];
         const after = [...standing, { ...fresh, createdAt: at(now) }];
