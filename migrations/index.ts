@@ -11,6 +11,9 @@ import * as m0009 from './0009_create_outbox.ts';
 import * as m0010 from './0010_isolate_tenants.ts';
 import * as m0011 from './0011_open_attempts_in_due.ts';
 import * as m0012 from './0012_create_bulks.ts';
+import * as m0013 from './0013_create_rollouts.ts';
+import * as m0014 from './0014_limit_connections.ts';
+import * as m0016 from './0016_link_retries.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -25,4 +28,7 @@ export const migrations = [
   { name: '0010_isolate_tenants', ...m0010 },
   { name: '0011_open_attempts_in_due', ...m0011 },
   { name: '0012_create_bulks', ...m0012 },
+  { name: '0013_create_rollouts', ...m0013 },
+  { name: '0014_limit_connections', ...m0014 },
+  { name: '0016_link_retries', ...m0016 },
 ];

@@ -8,6 +8,7 @@ import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded
 import { createLog } from './lib/log.ts';
 import { migrateUp } from './lib/migrate.ts';
 import { start, withKeys } from './main.ts';
+import { loadPlugins } from './plugins.ts';
 import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
 
 /** Runs one command; errors become one clear text and exit code 1. */
@@ -95,6 +96,8 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--adapter <adapter>', 'default: the first of the channel')
     .option('--name <name>', 'default: the name of the adapter')
     .option('--set <field=value...>', 'a setting or secret of the adapter')
+    .option('--per-second <n>', 'calls a second; default: what the adapter assumes', Number)
+    .option('--concurrency <n>', 'calls in flight per process; default: what the adapter assumes', Number)
     .option('--test', 'try the credentials right away')
     .option('--json', 'one JSON object')
     .action(connectionCommand);
@@ -197,6 +200,8 @@ interface ConnectionOptions {
   adapter?: string;
   name?: string;
   set?: string[];
+  perSecond?: number;
+  concurrency?: number;
   test?: boolean;
   json?: boolean;
 }
@@ -207,6 +212,8 @@ async function connectionCommand({
   adapter: adapterId,
   name,
   set = [],
+  perSecond,
+  concurrency,
   test,
   json,
 }: ConnectionOptions): Promise<void> {
@@ -234,6 +241,7 @@ async function connectionCommand({
       adapter: adapter.id,
       name: name ?? adapter.label,
       credentials,
+      limits: { per_second: perSecond ?? null, concurrency: concurrency ?? null },
     });
     const result = test ? await connections.test(principal, made.id) : undefined;
     if (json) outJson({ ...made, ...(result ? { test: result } : {}) });
@@ -249,10 +257,12 @@ async function withDeps<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
   const config = readConfig();
   return withDatabase(config, async (databaseUrl) => {
     await migrateUp(databaseUrl, migrations);
+    const log = createLog('warn');
     const deps = await createDeps({
       config: config.databaseUrl ? config : withKeys(config),
       databaseUrl,
-      log: createLog('warn'),
+      log,
+      plugins: await loadPlugins(config.plugins, log),
       publicUrl: () => publicUrlOf(config, config.port),
     });
     try {

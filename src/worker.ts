@@ -24,6 +24,7 @@ export async function startWorker({
   const applied = runner('inbound', inbound.apply);
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
+  const watched = runner('rollouts', notifications.watchRollouts);
   const keepHouse = runner('housekeeping', async () => {
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
@@ -61,6 +62,7 @@ export async function startWorker({
     void applied();
     void played();
     void swept();
+    void watched();
   };
   const timer = setInterval(sweep, SWEEP_MS);
   sweep();
@@ -78,6 +80,7 @@ export async function startWorker({
         applied.idle(),
         played.idle(),
         swept.idle(),
+        watched.idle(),
         keepHouse.idle(),
       ]);
     },

@@ -2,15 +2,7 @@
  * Secrets: sealing what must be read again (AES-256-GCM), hashing what must only be recognised, and deriving every key of
  * the installation from the ones in the configuration.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  hkdfSync,
-  randomBytes,
-  scrypt,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { EncryptionKey } from './config.ts';
 
 /** Seals text for one place only: what is sealed for one record cannot be opened as another's. */
@@ -62,7 +54,8 @@ export function createVault(keys: readonly EncryptionKey[]): Vault {
 
 export const newEncryptionKey = (): string => `k1:${randomBytes(32).toString('base64')}`;
 
-export const sha256 = (text: string | Buffer): Buffer => createHash('sha256').update(text).digest();
+export const sha256 = (text: string | Buffer): Buffer => hash('sha256', text, 'buffer');
+export const sha256Hex = (text: string | Buffer): string => hash('sha256', text, 'hex');
 
 /** Equal in constant time. */
 export const sameDigest = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);

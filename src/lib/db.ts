@@ -14,7 +14,18 @@ export interface Sql {
   query<R = any>(text: string, values?: readonly unknown[]): Promise<R[]>;
 }
 
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
 export interface Db extends Sql {
+  /**
+   * One transaction of statements that do not wait for each other's rows, in a single round trip; the rows of each, in
+   * order. All or nothing. Tried again as `transaction`.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the caller states the row types of its own statements
+  batch<R extends any[][] = any[][]>(statements: readonly Statement[]): Promise<R>;
   /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
   transaction<T>(work: (trx: Sql) => Promise<T>): Promise<T>;
   /** A read-only transaction that can see the rows of this tenant and no others. */
@@ -57,12 +68,19 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
   };
-  const writer = new pg.Pool({ ...base, max: connections, application_name: 'carillon' });
+  const byKey = { ...base, options: BY_KEY };
+  const writer = new pg.Pool({ ...byKey, max: connections, application_name: 'carillon' });
   const reader = new pg.Pool({ ...base, max: Math.max(2, connections >> 1), application_name: 'carillon-reader' });
+  const batches = new pg.Pool({
+    ...byKey,
+    pipeline: true,
+    max: Math.max(2, connections >> 1),
+    application_name: 'carillon-batches',
+  } as pg.PoolConfig);
   // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
   // One that breaks while we leave is nobody's trouble.
   let leaving = false;
-  for (const pool of [writer, reader]) {
+  for (const pool of [writer, reader, batches]) {
     pool.on('error', (error) => leaving || log.warn({ err: error }, 'lost an idle database connection'));
     // The pool listens to idle connections only. One that breaks while it is lent out fails the statement under way, or the
     // next; that is where it is answered, and here it only must not end the process.
@@ -72,11 +90,16 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   const on = (client: pg.Pool | pg.PoolClient): Sql => ({
     async query(text, values) {
       if (!values) return (await client.query(text)).rows;
-      const name = nameOf(text);
-      return (await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] })).rows;
+      return (await client.query(named({ text, values }))).rows;
     },
   });
 
+  const named = ({ text, values }: Statement): pg.QueryConfig => {
+    const name = nameOf(text);
+    return { ...(name ? { name } : {}), text, values: values as unknown[] };
+  };
+
+  /** `begin` may be several statements: they travel together. */
   async function within<T>(pool: pg.Pool, begin: string, work: (trx: Sql) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: unknown;
@@ -95,39 +118,68 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     }
   }
 
+  async function together(statements: readonly Statement[]): Promise<unknown[][]> {
+    const client = await batches.connect();
+    const answers = await Promise.allSettled([
+      client.query('begin'),
+      ...statements.map((statement) => client.query(named(statement))),
+      client.query('commit'),
+    ]);
+    const failed = answers.find((answer) => answer.status === 'rejected');
+    // The server has rolled back what failed; a connection that broke is not lent out again.
+    client.release(failed !== undefined && !('severity' in Object(failed.reason)));
+    if (failed) throw failed.reason;
+    return answers.slice(1, -1).map((answer) => (answer as PromiseFulfilledResult<pg.QueryResult>).value.rows);
+  }
+
+  async function again<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (tries >= 3 || !COLLISIONS.has((error as { code?: string }).code ?? '')) throw error;
+      }
+    }
+  }
+
   return {
     ...on(writer),
-    async transaction(work) {
-      for (let tries = 1; ; tries++) {
-        try {
-          return await within(writer, 'begin', work);
-        } catch (error) {
-          if (tries >= 3 || !COLLISIONS.has((error as { code?: string }).code ?? '')) throw error;
-        }
+    transaction: (work) => again(() => within(writer, 'begin', work)),
+    batch: <R>(statements: readonly Statement[]) => again(() => together(statements)) as Promise<R>,
+    async read(tenantId, work) {
+      let confined = false;
+      try {
+        // The role is taken in the transaction, before anything is read: who cannot take it reads nothing.
+        return await within(reader, asReader(tenantId), (trx) => {
+          confined = true;
+          return work(trx);
+        });
+      } catch (error) {
+        if (confined || !NO_ROLE.has((error as { code?: string }).code ?? '')) throw error;
+        log.error({ err: error }, `reads are refused: the role ${READER_ROLE} cannot be taken; run carillon doctor`);
+        throw new ApiError(
+          'unavailable',
+          `Nothing is read while the database withholds the role ${READER_ROLE}. The operator runs: carillon doctor`,
+          { retryAfterSeconds: 30, cause: error },
+        );
       }
     },
-    read: (tenantId, work) =>
-      within(reader, 'begin read only', async (trx) => {
-        // In the transaction and answered before anything is read: who cannot take the role reads nothing.
-        await trx.query(TAKE_ROLE, [READER_ROLE, tenantId]).catch((error: unknown) => {
-          if (!NO_ROLE.has((error as { code?: string }).code ?? '')) throw error;
-          log.error({ err: error }, `reads are refused: the role ${READER_ROLE} cannot be taken; run carillon doctor`);
-          throw new ApiError(
-            'unavailable',
-            `Nothing is read while the database withholds the role ${READER_ROLE}. The operator runs: carillon doctor`,
-            { retryAfterSeconds: 30, cause: error },
-          );
-        });
-        return work(trx);
-      }),
     async close() {
       leaving = true;
-      await Promise.all([writer.end(), reader.end()]);
+      await Promise.all([writer.end(), reader.end(), batches.end()]);
     },
   };
 }
+/**
+ * A batch finds its rows by key, however small the tables were when its statement was planned: a plan made for a new
+ * installation must not read whole tables a million messages later. Plans are made once; compiling them costs more than they.
+ */
+const BY_KEY = ['enable_seqscan=off', 'enable_mergejoin=off', 'plan_cache_mode=force_generic_plan', 'jit=off']
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
 const COLLISIONS = new Set(['40001', '40P01']);
-/** Both until the end of the transaction, like SET LOCAL. */
-const TAKE_ROLE = `select set_config('role', $1, true), set_config('carillon.tenant', $2, true)`;
+/** Role and tenant until the end of the transaction; one round trip for both. */
+const asReader = (tenantId: string): string =>
+  `begin read only; set local role ${READER_ROLE}; set local carillon.tenant = ${pg.escapeLiteral(tenantId)}`;
 /** Not granted; or there is no such role. */
 const NO_ROLE = new Set(['42501', '22023']);

@@ -121,6 +121,7 @@ export interface HttpOptions {
 }
 
 const BODY_LIMIT = 1_048_576;
+const NOTHING = Buffer.alloc(0);
 const URL_LIMIT = 8_192;
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
 
@@ -146,9 +147,9 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
     work: (request: Request) => Promise<Reply>,
   ): Promise<void> => {
     const request = arrival(ctx, clock);
-    ctx.set('X-Request-Id', request.requestId);
-    ctx.set('X-Content-Type-Options', 'nosniff');
-    ctx.set('Cache-Control', 'no-store');
+    ctx.res.setHeader('X-Request-Id', request.requestId);
+    ctx.res.setHeader('X-Content-Type-Options', 'nosniff');
+    ctx.res.setHeader('Cache-Control', 'no-store');
     const began = performance.now();
     let failure: ApiError | undefined;
     try {
@@ -160,6 +161,7 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
       answer(ctx, refuse(surface, failure, request));
       for (const [name, value] of Object.entries(failure.headers)) ctx.set(name, value);
     }
+    if (!log.isLevelEnabled('debug')) return;
     log.debug(
       {
         request_id: request.requestId,
@@ -199,9 +201,11 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
     ctx.url = originForm(ctx.url);
     return next();
   });
+  /** Paths without parameters are looked up; the router would try its patterns one after the other. */
+  const exact = new Map<string, (ctx: Koa.Context) => Promise<void>>();
   for (const spec of routes) {
     const judge = judges(spec);
-    router.register(spec.path, [spec.method], async (ctx: Koa.Context) => {
+    const serve = async (ctx: Koa.Context): Promise<void> => {
       await handle(ctx, spec.surface ?? 'api', async (arrived) => {
         if (ctx.originalUrl.length > URL_LIMIT) throw new ApiError('uri_too_long');
         const principal = await hooks.authenticate[spec.auth](arrived);
@@ -212,7 +216,7 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
           ...arrived,
           principal,
           raw,
-          params: judge.params(ctx.params),
+          params: judge.params(ctx.params ?? {}),
           query: judge.query({ ...ctx.query }),
           body: judge.body(body),
         };
@@ -220,9 +224,17 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
         if (spec.audit && reply.status < 400) await audit(spec.audit, request, reply);
         return reply;
       });
-    });
+    };
+    if (spec.path.includes(':')) router.register(spec.path, [spec.method], serve);
+    else
+      for (const method of spec.method === 'GET' ? ['GET', 'HEAD'] : [spec.method])
+        exact.set(`${method} ${spec.path}`, serve);
   }
 
+  app.use((ctx, next) => {
+    const serve = exact.get(`${ctx.method} ${ctx.path}`);
+    return serve ? serve(ctx) : next();
+  });
   app.use(router.routes());
   app.use(async (ctx) => {
     const surface: Surface = ctx.path.startsWith('/api/') || !ctx.accepts('html') ? 'api' : 'page';
@@ -253,21 +265,23 @@ function originForm(target: string): string {
 }
 
 function arrival(ctx: Koa.Context, clock: Clock): Request {
-  const given = ctx.get('x-request-id');
+  const given = ctx.req.headers['x-request-id'] ?? '';
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(ctx.headers))
+  for (const name in ctx.req.headers) {
+    const value = ctx.req.headers[name];
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
   return {
     principal: NOBODY,
     params: {},
     query: {},
     body: undefined,
-    raw: Buffer.alloc(0),
+    raw: NOTHING,
     method: ctx.method,
     target: ctx.url,
     headers,
     ip: ctx.ip.replace(/^::ffff:/, ''),
-    requestId: /^[\w.-]{8,64}$/.test(given) ? given : toWire('request', newId()),
+    requestId: typeof given === 'string' && /^[\w.-]{8,64}$/.test(given) ? given : toWire('request', newId()),
     at: clock.now(),
   };
 }
@@ -297,7 +311,7 @@ function judges(spec: Route): Judges {
 
 async function readBody(req: IncomingMessage, spec: Route): Promise<{ raw: Buffer; body: unknown }> {
   const consumes = spec.consumes ?? (spec.body ? 'json' : undefined);
-  if (!consumes) return { raw: Buffer.alloc(0), body: undefined };
+  if (!consumes) return { raw: NOTHING, body: undefined };
   const type = req.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
     throw new ApiError('unsupported_content_encoding');

@@ -14,6 +14,8 @@ export interface JsonLimits {
 
 /** Commas outside of texts. Validation tells every fault of every value, so a list of a million is a million faults. */
 const VALUES_MAX = 20_000;
+/** Characters. A property takes four of them at least. */
+const SHORT = 2_000;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const REACHING = new Set(['__proto__', 'constructor', 'prototype']);
@@ -26,7 +28,9 @@ export function readJsonObject(bytes: Buffer, limits: JsonLimits = {}): Record<s
   } catch {
     throw new ApiError('malformed_json', 'The body is not valid UTF-8.');
   }
-  measure(text, limits.depth ?? 32, limits.properties ?? 1_000);
+  const depth = limits.depth ?? 32;
+  // A short text cannot hold too much, and how deep it is shows when it is inspected.
+  if (text.length > SHORT) measure(text, depth, limits.properties ?? 1_000);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -36,7 +40,7 @@ export function readJsonObject(bytes: Buffer, limits: JsonLimits = {}): Record<s
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ApiError('malformed_json', 'The body must be a JSON object.');
   const faults: FieldFault[] = [];
-  inspect(value, '', faults);
+  inspect(value, '', faults, depth);
   if (faults.length > 0) throw invalid(faults);
   return value as Record<string, unknown>;
 }
@@ -61,7 +65,7 @@ function measure(text: string, depthMax: number, propertiesMax: number): void {
   }
 }
 
-function inspect(value: unknown, path: string, faults: FieldFault[]): void {
+function inspect(value: unknown, path: string, faults: FieldFault[], depth: number): void {
   if (typeof value === 'string') {
     if (value.includes('\u0000')) faults.push({ path, message: 'holds U+0000, which cannot be stored; remove it' });
     else if (LONE_SURROGATE.test(value))
@@ -70,8 +74,11 @@ function inspect(value: unknown, path: string, faults: FieldFault[]): void {
     if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)))
       faults.push({ path, message: 'is a number that would lose digits; send it as a string' });
   } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) inspect(item, path ? `${path}.${index}` : String(index), faults);
+    if (depth === 0) throw new ApiError('too_deep');
+    for (const [index, item] of value.entries())
+      inspect(item, path ? `${path}.${index}` : String(index), faults, depth - 1);
   } else if (value !== null && typeof value === 'object') {
+    if (depth === 0) throw new ApiError('too_deep');
     for (const [name, item] of Object.entries(value)) {
       const at = path ? `${path}.${name}` : name;
       if (REACHING.has(name)) faults.push({ path: at, message: 'is a name that is not allowed' });
@@ -81,7 +88,7 @@ function inspect(value: unknown, path: string, faults: FieldFault[]): void {
           path,
           message: 'has a field name with half a character (a lone surrogate); send whole characters',
         });
-      else inspect(item, at, faults);
+      else inspect(item, at, faults, depth - 1);
     }
   }
 }
@@ -91,8 +98,10 @@ const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const entries = Object.entries(value)
-    .filter(([, item]) => item !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return `{${entries.map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`).join(',')}}`;
+  let out = '';
+  for (const name of Object.keys(value).sort()) {
+    const item = (value as Record<string, unknown>)[name];
+    if (item !== undefined) out += `${out ? ',' : ''}${JSON.stringify(name)}:${canonicalJson(item)}`;
+  }
+  return `{${out}}`;
 }

@@ -3,6 +3,7 @@
  * queue that loses everything loses nothing but a second. Nobody waits on it longer than a moment.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createPostgresBackend, Queue, runMigrations, Worker, withBackend } from 'bullmq';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -38,6 +39,8 @@ export interface QueueOptions {
 }
 
 const NAME = 'carillon';
+/** The first ring goes at once; under load one job carries what was rung for meanwhile, because a job costs the store more than a message. */
+const PAUSE_MS = 20;
 const RING = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 
 /**
@@ -97,9 +100,11 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
       const ring = (bell: string): void => {
         if (ringing.has(bell)) return void again.add(bell);
         ringing.add(bell);
+        const pause = delay(PAUSE_MS, undefined, { ref: false });
         queue
           .add(bell, {}, RING)
           .catch(quiet)
+          .then(() => pause)
           .finally(() => {
             ringing.delete(bell);
             if (again.delete(bell)) ring(bell);

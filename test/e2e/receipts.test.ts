@@ -1,6 +1,7 @@
 /** What providers say later: late, twice, in any order, wrongly signed, or about somebody else. The status only ever goes forward. */
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromWire } from '../../src/lib/ids.ts';
 import { until } from '../support/product.ts';
 import type { Json, SignedCallback } from '../support/providers/fake.ts';
 import { startMeta } from '../support/providers/meta.ts';
@@ -53,7 +54,10 @@ const storedReceipts = async (messageId: string): Promise<number> => {
 };
 const eventsOf = async (id: string): Promise<string[]> =>
   (
-    await scene.query<{ type: string }>(`select type from events where data->>'notification_id' = $1 order by id`, [id])
+    await scene.query<{ type: string }>(
+      `select type from events where message_id > $1 and message_id <= (left($1::text, 35) || 'f')::uuid order by id`,
+      [fromWire('notification', id)],
+    )
   ).map(({ type }) => type);
 
 it('what a provider takes and later refuses for good ends as failed, with the reason and what to do', async () => {

@@ -1,5 +1,6 @@
 /** The pipeline on every back end of this run: the queue is a hint and the store the truth, whoever of them comes and goes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromWire } from '../../src/lib/ids.ts';
 import { backends } from '../support/backends.ts';
 import { type Product, startProduct, until } from '../support/product.ts';
 import { behave, type Json } from '../support/providers/fake.ts';
@@ -107,8 +108,8 @@ describe.each(backends())('two workers and the queue on %s', (backend) => {
       `select (select count(*) from messages m where m.idempotency_key = $1) as messages,
          (select count(*) from due d join messages m on m.id = d.id where m.idempotency_key = $1) as due,
          (select count(*) from idempotency where key = $1) as keys,
-         (select count(*) from events where data->>'message_id' = $2 and type = 'message.queued') as events`,
-      [key, channels[0].message_id],
+         (select count(*) from events where message_id = $2 and type = 'message.queued') as events`,
+      [key, fromWire('message', channels[0].message_id)],
     );
     expect(Object.values(row).map(Number)).toEqual([1, 1, 1, 1]);
   });

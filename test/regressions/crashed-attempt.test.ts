@@ -34,11 +34,9 @@ it('an open attempt whose connection was removed since ends as unknown, never as
   await scene.must(204, scene.call('DELETE', `/api/v1/connections/${connection.id}`, { key: scene.liveKey }));
   // A worker took it, spoke to the provider, and died.
   await scene.query(
-    `insert into attempts (message_id, number, tenant_id, connection_id, fence, started_at)
-     select id, 1, tenant_id, connection_id, 1, clock_now() from due where id = $1`,
-    [uuid],
+    'update due set owner = $2, fence = 1, opened = true, opened_at = clock_now(), tries = 1, run_at = clock_now() where id = $1',
+    [uuid, randomUUID()],
   );
-  await scene.query('update due set owner = $2, fence = 1, run_at = clock_now() where id = $1', [uuid, randomUUID()]);
   scene.product.deps.doorbell.ring('due');
   const lost = await scene.when(
     id,

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEvents } from '../../src/features/events/index.ts';
-import { type Claimed, claimDue, openAttempts } from '../../src/features/notifications/claim.ts';
+import { type Claimed, claimDue } from '../../src/features/notifications/claim.ts';
 import { type Result, recordResults } from '../../src/features/notifications/record.ts';
+import { loadMessages } from '../../src/features/notifications/store.ts';
+import type { Message } from '../../src/features/notifications/types.ts';
 import { type Product, startProduct } from '../support/product.ts';
 import { newPhone } from '../support/scene.ts';
 
@@ -16,23 +18,25 @@ afterAll(() => product.stop());
 
 async function claimTwice(owner: string): Promise<readonly [Claimed, Claimed]> {
   const { db } = product.deps;
-  const take = async () => {
-    const [one] = await claimDue(db, owner, { rooms: [], defaultRoom: 1, limit: 1, leaseSeconds: 30 });
-    return one as Claimed;
+  const take = async (): Promise<Claimed> => {
+    const [row] = await claimDue(db, owner, { rooms: [], defaultRoom: 1, limit: 1, leaseSeconds: 30 });
+    if (!row) throw new Error('nothing was due');
+    return { ...row, dueId: row.id, number: row.tries, deadline: false };
   };
   const late = await take();
-  const attempt = { messageId: late.id, number: 1, tenantId: product.tenantId, connectionId: late.connectionId };
-  await openAttempts(db, owner, [{ ...attempt, fence: late.fence }]);
   await product.database.query('update due set run_at = clock_now() where id = $1', [late.id]);
   return [late, await take()];
 }
 
-const resultOf = ({ id, fence, connectionId, now }: Claimed, result: 'accepted' | 'refused'): Result => ({
-  id,
-  fence,
-  connectionId,
+const resultOf = (claimed: Claimed, before: Message, result: 'accepted' | 'refused'): Result => ({
+  claimed,
+  before,
   attempt: {
-    messageId: id,
+    messageId: claimed.id,
+    tenantId: claimed.tenantId,
+    connectionId: claimed.connectionId,
+    fence: claimed.fence,
+    startedAt: claimed.now,
     number: 1,
     result,
     fault: result === 'refused' ? 'provider_rejected' : null,
@@ -42,7 +46,9 @@ const resultOf = ({ id, fence, connectionId, now }: Claimed, result: 'accepted' 
     retryAt: null,
   },
   words: [
-    result === 'accepted' ? { word: 'accepted', at: now } : { word: 'failed', at: now, code: 'provider_rejected' },
+    result === 'accepted'
+      ? { word: 'accepted', at: claimed.now }
+      : { word: 'failed', at: claimed.now, code: 'provider_rejected' },
   ],
 });
 
@@ -58,7 +64,8 @@ it.each([
   const [late, current] = await claimTwice(owner);
   expect([current.id, current.fence]).toEqual([late.id, late.fence + 1]);
   const { db, idempotency } = product.deps;
-  const results = [resultOf(late, 'refused'), resultOf(current, 'accepted')];
+  const [message] = await loadMessages(db, [late.id]);
+  const results = [resultOf(late, message as Message, 'refused'), resultOf(current, message as Message, 'accepted')];
   const verdicts = ['lease_lost', 'recorded'];
   if (place === 'last') for (const list of [results, verdicts]) list.reverse();
   expect(await recordResults({ db, events: createEvents(), idempotency, owner }, results)).toEqual(verdicts);

@@ -1,5 +1,6 @@
 /** A provider's words that the store could not hold once kept the refusal they came with from being written down. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fromWire } from '../../src/lib/ids.ts';
 import { behave, type Json } from '../support/providers/fake.ts';
 import { newPhone, on, type Scene, startScene } from '../support/scene.ts';
 
@@ -26,8 +27,8 @@ const wordsOf = async ({ message_id }: Json): Promise<Json> =>
   (
     await scene.query<Json>(
       `select provider_code as code, provider_message as words from attempts a
-       where exists (select from events e where e.message_id = a.message_id and e.data->>'message_id' = $1)`,
-      [message_id],
+       where a.message_id = $1`,
+      [fromWire('message', message_id)],
     )
   )[0];
 

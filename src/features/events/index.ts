@@ -1,11 +1,13 @@
 /**
- * Facts about messages, written in the transaction that makes them true. An event carries its public payload, so whoever
- * passes it on needs to know nothing else.
+ * Facts about messages, written in the transaction that makes them true. An event carries what its moment changed; what never
+ * changes stands in the message and is not written again.
  */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import { insertEvents } from './store.ts';
+
+export { INSERT_EVENTS } from './sql.ts';
 
 export type EventType =
   | 'message.queued'
@@ -21,7 +23,7 @@ export interface NewEvent {
   readonly mode: Mode;
   readonly type: EventType;
   readonly messageId: string;
-  /** The message as the API shows it, at this moment. */
+  /** What is true of the message from this moment on. */
   readonly data: object;
 }
 

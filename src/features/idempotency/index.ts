@@ -3,12 +3,14 @@
  * transaction of its effect: either both exist or neither. A repeat gets the same bytes; another request under the key is
  * refused; a key whose messages have all definitely failed is free again.
  */
-import { sha256 } from '../../lib/crypto.ts';
-import type { Db, Sql } from '../../lib/db.ts';
+import { sha256Hex } from '../../lib/crypto.ts';
+import type { Db, Sql, Statement } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode } from '../../lib/http.ts';
 import { canonicalJson } from '../../lib/json.ts';
 import { claimKeys, findKeys, purgeKeys, releaseKeys } from './store.ts';
+
+export { KEY_HELD } from './sql.ts';
 
 const KEEP_DAYS = 35;
 
@@ -25,13 +27,14 @@ export interface Claim {
 }
 export type Stored = Claim;
 
-export type Verdict =
-  | { readonly won: true; readonly retryOf: string | undefined }
-  | { readonly won: false; readonly stored: Stored };
-
 export interface Idempotency {
-  /** One verdict per claim, in order. Call it with the transaction of the effect. */
-  claim(trx: Sql, claims: readonly Claim[]): Promise<readonly Verdict[]>;
+  /**
+   * The first statement of the transaction of the effect; of several claims to one key the first in line counts. What is
+   * stored after it joins `KEY_HELD`, so that only winners store anything.
+   */
+  claim(claims: readonly Claim[]): Statement;
+  /** The first answers to these keys, by `nameOf`. */
+  stored(claims: readonly Claim[]): Promise<ReadonlyMap<string, Stored>>;
   /** Frees the keys of those notifications whose messages have all definitely failed. */
   release(trx: Sql, notificationIds: readonly string[]): Promise<void>;
   /** Forgets expired keys; returns how many. */
@@ -39,26 +42,15 @@ export interface Idempotency {
 }
 
 export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => ({
-  async claim(trx, claims) {
-    // Two requests of one batch may carry the same key: the first in line is the one that counts.
+  claim: (claims) => {
     const first = new Map<string, Claim>();
-    for (const claim of claims) if (!first.has(nameOf(claim))) first.set(nameOf(claim), claim);
-    const won = new Map(
-      (await claimKeys(trx, [...first.values()], KEEP_DAYS)).map((row) => [
-        row.notification_id,
-        row.retry_of ?? undefined,
-      ]),
-    );
-    const isWinner = (claim: Claim) => won.has(claim.notificationId);
-    const lost = claims.filter((claim) => !isWinner(claim));
-    const stored = new Map((lost.length > 0 ? await findKeys(trx, lost) : []).map((row) => [nameOf(row), row]));
-    return claims.map((claim): Verdict => {
-      if (isWinner(claim)) return { won: true, retryOf: won.get(claim.notificationId) };
-      const row = stored.get(nameOf(claim));
-      if (!row) throw new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
-      return { won: false, stored: row };
-    });
+    for (const claim of claims) {
+      const name = nameOf(claim);
+      if (!first.has(name)) first.set(name, claim);
+    }
+    return claimKeys([...first.values()], KEEP_DAYS);
   },
+  stored: async (claims) => new Map((await findKeys(db, claims)).map((row) => [nameOf(row), row])),
   release: (trx, notificationIds) => releaseKeys(trx, notificationIds),
   async purge() {
     let purged = 0;
@@ -67,7 +59,8 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
   },
 });
 
-const nameOf = ({ tenantId, mode, key }: Pick<Claim, 'tenantId' | 'mode' | 'key'>): string =>
+/** A key within its tenant and mode. */
+export const nameOf = ({ tenantId, mode, key }: Pick<Claim, 'tenantId' | 'mode' | 'key'>): string =>
   `${tenantId} ${mode} ${key}`;
 
 /**
@@ -91,7 +84,7 @@ const unquote = (value: string | undefined): string | undefined =>
 /** The same for the same request, whatever the order of its keys. The key itself is not part of it. */
 export function hashOf(route: string, body: object): string {
   const { idempotency_key: _, ...rest } = body as Record<string, unknown>;
-  return sha256(`${route}\n${canonicalJson(rest)}`).toString('hex');
+  return sha256Hex(`${route}\n${canonicalJson(rest)}`);
 }
 
 /** The answer to a repeat: the first one's bytes, or a refusal when the request differs. */

@@ -1,37 +1,26 @@
 /** SQL of the idempotency table. */
-import type { Sql } from '../../lib/db.ts';
+import type { Sql, Statement } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import type { Claim, Stored } from './index.ts';
 
 const RECORD = `jsonb_to_recordset($1) as i("tenantId" uuid, mode text, key text, hash text, "notificationId" uuid, status int, body text)`;
 
 /**
- * Inserts the new keys and takes over the free ones; returns those that were won, each with the notification that held the
- * key before. A key that another transaction is writing is waited for.
+ * Inserts the new keys and takes over the free ones, which then remember the notification that held them; returns the
+ * notifications that have won their key. A key that another transaction is writing is waited for.
  */
-export const claimKeys = (
-  sql: Sql,
-  claims: readonly Claim[],
-  keepDays: number,
-): Promise<{ notification_id: string; retry_of: string | null }[]> =>
-  sql.query(
-    `with prior as (
-       select old.tenant_id, old.mode, old.key, old.notification_id
-       from ${RECORD} join idempotency old on (old.tenant_id, old.mode, old.key) = (i."tenantId", i.mode, i.key)
-       where old.released_at is not null
-     ), won as (
-       insert into idempotency as old (tenant_id, mode, key, request_hash, notification_id, status, body, expires_at)
-       select "tenantId", mode, key, decode(hash, 'hex'), "notificationId", status, body, clock_now() + make_interval(days => $2)
-       from ${RECORD} order by "tenantId", mode, key
-       on conflict (tenant_id, mode, key) do update
-         set request_hash = excluded.request_hash, notification_id = excluded.notification_id, status = excluded.status,
-             body = excluded.body, expires_at = excluded.expires_at, released_at = null
-         where old.released_at is not null or old.expires_at < clock_now()
-       returning tenant_id, mode, key, notification_id
-     )
-     select won.notification_id, prior.notification_id as retry_of from won left join prior using (tenant_id, mode, key)`,
-    [JSON.stringify(claims), keepDays],
-  );
+export const claimKeys = (claims: readonly Claim[], keepDays: number): Statement => ({
+  text: `insert into idempotency as old (tenant_id, mode, key, request_hash, notification_id, status, body, expires_at)
+     select "tenantId", mode, key, decode(hash, 'hex'), "notificationId", status, body, clock_now() + make_interval(days => $2)
+     from ${RECORD} order by "tenantId", mode, key
+     on conflict (tenant_id, mode, key) do update
+       set request_hash = excluded.request_hash, notification_id = excluded.notification_id, status = excluded.status,
+           body = excluded.body, expires_at = excluded.expires_at, released_at = null,
+           retry_of = case when old.released_at is not null then old.notification_id end
+       where old.released_at is not null or old.expires_at < clock_now()
+     returning notification_id`,
+  values: [JSON.stringify(claims), keepDays],
+});
 
 export const findKeys = async (
   sql: Sql,
@@ -80,7 +69,8 @@ export const releaseKeys = async (sql: Sql, notificationIds: readonly string[]):
        and not exists (
          select from messages m where m.id > k.id and m.id <= (left(k.id::text, 35) || 'f')::uuid
            and (m.status <> 'failed' or m.outcome not in ('failed', 'expired', 'cancelled')
-             or exists (select from attempts a where a.message_id = m.id and (a.result is null or a.result = 'unknown')))
+             or exists (select from attempts a where a.message_id = m.id and a.result = 'unknown')
+             or exists (select from due d where d.id = m.id and d.opened))
        )`,
     [notificationIds],
   );

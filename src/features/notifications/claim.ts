@@ -1,21 +1,48 @@
 /**
- * SQL of taking work and giving it back. A claim moves `run_at` to the end of the lease and raises the fence; who writes a
- * result must still hold both. So a lapsed lease is due again by itself, and a process that slept through its lease can
- * change nothing.
+ * SQL of taking work and giving it back. A claim moves `run_at` to the end of the lease, raises the fence and opens the
+ * attempt, all in one write that is committed before the first byte leaves; who writes a result must still hold lease and
+ * fence. So a lapsed lease is due again by itself, what was open then is known to be unknown, and a process that slept
+ * through its lease can change nothing.
  */
 import type { Sql } from '../../lib/db.ts';
 import type { AttemptResult } from './types.ts';
 
+/** One message in the hands of a worker. */
 export interface Claimed {
   readonly id: string;
+  readonly tenantId: string;
   readonly connectionId: string;
+  /** The due row that holds it: its own, or the range it lies in. */
+  readonly dueId: string;
   readonly fence: number;
-  /** Attempts so far. */
-  readonly lastNumber: number;
-  /** An attempt whose process died in it. */
-  readonly openNumber: number | null;
+  /** The attempt that is open now; for a deadline, the last one. */
+  readonly number: number;
+  /** Since when its process has been dead in it; null: the claim has just opened it. */
   readonly openSince: Date | null;
+  /** Nothing is sent: a decision is due. */
+  readonly deadline: boolean;
   /** The store's time of the claim. */
+  readonly now: Date;
+}
+
+/** A due row that was taken. */
+export interface TakenRow {
+  readonly id: string;
+  readonly kind: 'message' | 'range' | 'deadline';
+  readonly tenantId: string;
+  readonly connectionId: string;
+  readonly lane: number;
+  readonly fence: number;
+  readonly tries: number;
+  readonly openSince: Date | null;
+  /** When it was due. */
+  readonly wasDue: Date;
+  readonly bulkId: string | null;
+  readonly afterId: string | null;
+  readonly lastId: string | null;
+  readonly size: number;
+  /** How many of its messages may start. */
+  readonly quota: number;
   readonly now: Date;
 }
 
@@ -23,64 +50,81 @@ export interface Room {
   readonly connectionId: string;
   /** How many messages this process can hand to it now; 0 leaves them to others. */
   readonly room: number;
+  /** How many of them may be of normal and low priority: the rest is kept for what is urgent. */
+  readonly common: number;
+}
+
+export interface ClaimOptions {
+  readonly rooms: readonly Room[];
+  /** For connections that this process has not met. */
+  readonly defaultRoom: number;
+  /** Messages in all. */
+  readonly limit: number;
+  readonly leaseSeconds: number;
 }
 
 /**
- * At most `limit` messages, high priority first, one connection after the other; per connection no more than its room.
- * The recursive part visits each connection that has something waiting once, by index, however long its queue is.
+ * At most `limit` messages, high priority first; within a connection and a priority the tenants take turns. The recursive
+ * part visits every connection, priority and tenant with something waiting once, by index, however long their queues are.
  */
 export const claimDue = (
   sql: Sql,
   owner: string,
-  {
-    rooms,
-    defaultRoom,
-    limit,
-    leaseSeconds,
-  }: { rooms: readonly Room[]; defaultRoom: number; limit: number; leaseSeconds: number },
-): Promise<Claimed[]> =>
+  { rooms, defaultRoom, limit, leaseSeconds }: ClaimOptions,
+): Promise<TakenRow[]> =>
   sql.query(
-    `with recursive source(id) as (
-       (select connection_id from due order by connection_id limit 1)
+    `with recursive source(connection_id, lane, tenant_id) as (
+       (select connection_id, lane, tenant_id from due where not held order by connection_id, lane, tenant_id limit 1)
        union all
-       select (select connection_id from due where connection_id > source.id order by connection_id limit 1) from source where source.id is not null
-     ), room as (
-       select source.id, coalesce(r.room, $3) as room
-       from source left join jsonb_to_recordset($2) as r("connectionId" uuid, room int) on r."connectionId" = source.id
-       where source.id is not null and coalesce(r.room, $3) > 0
+       select next.* from source cross join lateral (
+         select connection_id, lane, tenant_id from due
+         where not held and (connection_id, lane, tenant_id) > (source.connection_id, source.lane, source.tenant_id)
+         order by connection_id, lane, tenant_id limit 1
+       ) next
+     ), queue as (
+       select source.*, case when source.lane = 0 then coalesce(r.room, $3) else coalesce(r.common, $3) end as room
+       from source left join jsonb_to_recordset($2) as r("connectionId" uuid, room int, common int) on r."connectionId" = source.connection_id
      ), ready as (
-       select d.id, d.lane, d.run_at, row_number() over (partition by room.id order by d.lane, d.run_at) as nth, room.room
-       from room cross join (values (0), (1), (2)) as lanes(lane)
-       cross join lateral (
-         select due.id, due.lane, due.run_at from due
-         where due.connection_id = room.id and due.lane = lanes.lane and due.run_at <= clock_now()
-         order by due.run_at limit room.room for update skip locked
-       ) d
+       select d.*, queue.connection_id, queue.lane, queue.tenant_id, queue.room,
+         sum(d.size) over (partition by queue.connection_id, queue.lane, queue.tenant_id order by d.run_at, d.id) - d.size as turn
+       from queue cross join lateral (
+         select due.id, due.kind, due.run_at, due.size, due.opened, due.opened_at from due
+         where due.connection_id = queue.connection_id and due.lane = queue.lane and due.tenant_id = queue.tenant_id
+           and not due.held and due.run_at <= clock_now()
+         order by due.run_at limit least(queue.room, $4) for update skip locked
+       ) d where queue.room > 0
+     ), ranked as (
+       select *, sum(size) over (partition by connection_id order by lane, turn, run_at, id) - size as before,
+         sum(size) over (order by lane, turn, run_at, id) - size as ahead
+       from ready
      ), picked as (
-       select id from ready where nth <= room order by lane, nth, run_at limit $4
+       select id, run_at, opened, opened_at, least(size, room - before, $4 - ahead)::int as quota from ranked where before < room and ahead < $4
      ), taken as (
-       update due set owner = $1, fence = fence + 1, run_at = clock_now() + make_interval(secs => $5)
+       update due set owner = $1, fence = fence + 1, run_at = clock_now() + make_interval(secs => $5),
+         opened = due.opened or due.kind = 'message', opened_at = case when due.opened then due.opened_at else clock_now() end,
+         tries = due.tries + case when due.kind = 'message' and not due.opened then 1 else 0 end
        from picked where due.id = picked.id
-       returning due.id, due.connection_id, due.fence
+       returning due.*, picked.run_at as was_due, picked.quota, case when picked.opened then picked.opened_at end as open_since
      )
-     select taken.id, taken.connection_id as "connectionId", taken.fence, coalesce(a.last, 0) as "lastNumber", a.open as "openNumber", a.since as "openSince", clock_now() as now
-     from taken left join lateral (
-       select max(number) as last, max(number) filter (where result is null) as open, max(started_at) filter (where result is null) as since
-       from attempts where message_id = taken.id
-     ) a on true`,
+     select id, kind, tenant_id as "tenantId", connection_id as "connectionId", lane, fence, tries, open_since as "openSince", was_due as "wasDue",
+       bulk_id as "bulkId", after_id as "afterId", last_id as "lastId", size, quota, clock_now() as now
+     from taken order by lane, was_due, id`,
     [owner, JSON.stringify(rooms), defaultRoom, limit, leaseSeconds],
   );
 
-/** Which of these a worker still holds, as `id/fence`, locked until the end of the transaction. */
-export const holdDue = async (
-  sql: Sql,
-  owner: string,
-  held: readonly { id: string; fence: number }[],
-): Promise<Set<string>> => {
+export interface Held {
+  /** Of the due row. */
+  readonly dueId: string;
+  readonly fence: number;
+}
+
+/** Which of these due rows a worker still holds, as `id/fence`, locked until the end of the transaction. */
+export const holdDue = async (sql: Sql, owner: string, held: readonly Held[]): Promise<Set<string>> => {
   const rows = await sql.query<{ id: string; fence: number }>(
-    `select due.id, due.fence from due join jsonb_to_recordset($2) as h(id uuid, fence int) on h.id = due.id and h.fence = due.fence
+    `select due.id, due.fence from due
+     join (select distinct "dueId", fence from jsonb_to_recordset($2) as h("dueId" uuid, fence int)) h on h."dueId" = due.id and h.fence = due.fence
      where due.owner = $1 order by due.id for update of due`,
-    [owner, JSON.stringify(held)],
+    [owner, JSON.stringify(held.map(({ dueId, fence }) => ({ dueId, fence })))],
   );
   return new Set(rows.map(({ id, fence }) => `${id}/${fence}`));
 };
@@ -88,33 +132,49 @@ export const holdDue = async (
 export const finishDue = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
   sql.query(`delete from due where id = any($1)`, [ids]);
 
-export const releaseDue = (sql: Sql, rows: readonly { id: string; runAt: Date }[]): Promise<unknown> =>
+export interface Again {
+  readonly id: string;
+  readonly runAt: Date;
+  /** Attempts that have been made. */
+  readonly tries: number;
+  /** Whether the last of them is still without an answer. */
+  readonly opened: boolean;
+  readonly deadline: boolean;
+}
+
+export const releaseDue = (sql: Sql, rows: readonly Again[]): Promise<unknown> =>
   sql.query(
-    `update due set owner = null, run_at = r."runAt" from jsonb_to_recordset($1) as r(id uuid, "runAt" timestamptz) where due.id = r.id`,
+    `update due set owner = null, run_at = r."runAt", tries = r.tries, opened = r.opened, kind = case when r.deadline then 'deadline' else 'message' end
+     from jsonb_to_recordset($1) as r(id uuid, "runAt" timestamptz, tries smallint, opened boolean, deadline boolean) where due.id = r.id`,
     [JSON.stringify(rows)],
   );
 
-/** Before the first byte leaves, and only for rows that are still ours; returns the ids of the messages that may go. */
-export const openAttempts = async (
-  sql: Sql,
-  owner: string,
-  attempts: readonly { messageId: string; number: number; tenantId: string; connectionId: string; fence: number }[],
-): Promise<Set<string>> => {
-  if (attempts.length === 0) return new Set();
-  const rows = await sql.query<{ id: string }>(
-    `insert into attempts (message_id, number, tenant_id, connection_id, fence, started_at)
-     select "messageId", number, "tenantId", "connectionId", a.fence, clock_now()
-     from jsonb_to_recordset($1) as a("messageId" uuid, number smallint, "tenantId" uuid, "connectionId" uuid, fence int)
-     join due on due.id = a."messageId" and due.fence = a.fence and due.owner = $2
-     on conflict do nothing returning message_id as id`,
-    [JSON.stringify(attempts), owner],
+/** Stored as taken by this worker, and never begun. */
+export const returnBorn = (sql: Sql, owner: string, ids: readonly string[]): Promise<unknown> =>
+  sql.query(
+    `update due set owner = null, opened = false, tries = 0, run_at = clock_now() where id = any($2) and owner = $1 and fence = 1`,
+    [owner, ids],
   );
-  return new Set(rows.map(({ id }) => id));
-};
+
+/** Messages of a range that go their own way from now on; what holds the bulk back holds them too. */
+export const leaveRange = (sql: Sql, rows: readonly (Again & { dueId: string })[]): Promise<unknown> =>
+  sql.query(
+    `insert into due (id, kind, tenant_id, connection_id, lane, run_at, tries, opened, opened_at, bulk_id, held)
+     select r.id, case when r.deadline then 'deadline' else 'message' end, due.tenant_id, due.connection_id, due.lane, r."runAt", r.tries, r.opened,
+       case when r.opened then due.opened_at end, due.bulk_id, due.held
+     from jsonb_to_recordset($1) as r(id uuid, "dueId" uuid, "runAt" timestamptz, tries smallint, opened boolean, deadline boolean)
+     join due on due.id = r."dueId"
+     on conflict (id) do nothing`,
+    [JSON.stringify(rows)],
+  );
 
 export interface ClosedAttempt {
   readonly messageId: string;
+  readonly tenantId: string;
+  readonly connectionId: string;
   readonly number: number;
+  readonly fence: number;
+  readonly startedAt: Date;
   readonly result: AttemptResult;
   readonly fault: string | null;
   readonly providerCode: string | null;
@@ -123,14 +183,20 @@ export interface ClosedAttempt {
   readonly retryAt: Date | null;
 }
 
-/** Only what is still open, or was left unknown and is known now. */
+export const ATTEMPT_COLUMNS = `message_id, number, tenant_id, connection_id, fence, started_at, finished_at, result, fault, provider_code,
+  provider_message, provider_id, retry_at`;
+
+/** What is new, or was left unknown and is known now. */
 export const closeAttempts = (sql: Sql, attempts: readonly ClosedAttempt[]): Promise<unknown> =>
   sql.query(
-    `update attempts t set finished_at = clock_now(), result = a.result, fault = a.fault, provider_code = a."providerCode",
-       provider_message = a."providerMessage", provider_id = a."providerId", retry_at = a."retryAt"
-     from jsonb_to_recordset($1) as a("messageId" uuid, number smallint, result text, fault text, "providerCode" text,
-       "providerMessage" text, "providerId" text, "retryAt" timestamptz)
-     where t.message_id = a."messageId" and t.number = a.number and (t.result is null or t.result = 'unknown')`,
+    `insert into attempts as t (${ATTEMPT_COLUMNS})
+     select "messageId", number, "tenantId", "connectionId", fence, "startedAt", clock_now(), result, fault, "providerCode", "providerMessage",
+       "providerId", "retryAt"
+     from jsonb_to_recordset($1) as a("messageId" uuid, number smallint, "tenantId" uuid, "connectionId" uuid, fence int, "startedAt" timestamptz,
+       result text, fault text, "providerCode" text, "providerMessage" text, "providerId" text, "retryAt" timestamptz)
+     on conflict (message_id, number) do update set finished_at = excluded.finished_at, result = excluded.result, fault = excluded.fault,
+       provider_code = excluded.provider_code, provider_message = excluded.provider_message, provider_id = excluded.provider_id, retry_at = excluded.retry_at
+     where t.result = 'unknown'`,
     [JSON.stringify(attempts)],
   );
 

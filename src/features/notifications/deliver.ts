@@ -32,8 +32,6 @@ export interface Job {
   readonly adapter: AnyAdapter;
   readonly connection: OpenConnection;
   readonly render: () => Content;
-  /** The attempt row stands. */
-  readonly attempt: number;
   /** Monotonic milliseconds (`performance.now`) after which no byte may leave. */
   readonly deadline: number;
 }
@@ -53,8 +51,9 @@ export const PROVIDER_ID_MAX = 512;
 
 /** Sends, and says what to write down. */
 export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<Result> {
-  const { claimed, message, attempt: number } = job;
-  const base = { id: message.id, fence: claimed.fence, connectionId: claimed.connectionId };
+  const { claimed, message } = job;
+  const { number } = claimed;
+  const base = { claimed, before: message };
   let content: Content;
   try {
     content = job.render();
@@ -87,8 +86,8 @@ export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<R
 /** An attempt whose process died in it: ask the provider, where it can be asked; else it stays unknown. */
 export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Result> {
   const { claimed, adapter } = job;
-  const base = { id: job.message.id, fence: claimed.fence, connectionId: claimed.connectionId };
-  const number = claimed.openNumber ?? claimed.lastNumber;
+  const { number } = claimed;
+  const base = { claimed, before: job.message };
   if (adapter.lookup) {
     const now = clock.now();
     let found: Accepted | undefined;
@@ -111,23 +110,14 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
   return { ...base, ...unknown(job, number, clock, timing) };
 }
 
-function taken(
-  { message, adapter }: Job,
-  accepted: Accepted,
-  number: number,
-  clock: Clock,
-): Pick<Result, 'attempt' | 'words'> {
+function taken(job: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
+  const { adapter } = job;
   const last = adapter.deliveredOnAccept ? 'delivered' : adapter.receipts.length === 0 ? 'unreceipted' : undefined;
   return {
     attempt: {
-      messageId: message.id,
-      number,
-      result: 'accepted',
-      fault: null,
-      providerCode: null,
+      ...closed(job, number, 'accepted'),
       providerMessage: accepted.note === undefined ? null : storable(accepted.note, PROVIDER_TEXT_MAX),
       providerId: accepted.providerId === undefined ? null : storable(accepted.providerId, PROVIDER_ID_MAX),
-      retryAt: null,
     },
     words: [{ word: 'accepted', at: clock.now(), ...(last ? { last } : {}) }],
   };
@@ -201,15 +191,19 @@ export function nextAttempt(
 }
 
 function closed(
-  { message }: Job,
+  { claimed }: Job,
   number: number,
   result: ClosedAttempt['result'],
   fault?: Fault,
   retryAt?: Date,
 ): ClosedAttempt {
   return {
-    messageId: message.id,
+    messageId: claimed.id,
+    tenantId: claimed.tenantId,
+    connectionId: claimed.connectionId,
     number,
+    fence: claimed.fence,
+    startedAt: claimed.openSince ?? claimed.now,
     result,
     fault: fault?.kind ?? null,
     providerCode: fault?.providerCode === undefined ? null : storable(fault.providerCode, PROVIDER_ID_MAX),

@@ -1,27 +1,23 @@
 /**
- * The worker's loop: claim a batch, open its attempts, hand each message over, record in batches. It takes only what it can
- * start at once (free places and pace per connection), so a slow provider keeps only itself waiting. Rings and a tick wake
- * it; it trusts neither.
+ * The worker's loop: claim a batch, hand each message over, record in batches. It takes only what it can start at once (free
+ * places and pace per connection), so a slow provider keeps only itself waiting. Rings and a tick wake it; it trusts neither.
+ * What is accepted in this very process, while there is room, is born into its hands and never waits in the queue.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AnyAdapter, Registry } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { isOutage } from '../../lib/errors.ts';
 import { toWire } from '../../lib/ids.ts';
-import type { Log } from '../../lib/log.ts';
-import type { Connections, OpenConnection } from '../connections/index.ts';
-import type { Events } from '../events/index.ts';
-import type { Idempotency } from '../idempotency/index.ts';
-import type { Templates } from '../templates/index.ts';
-import { type Claimed, claimDue, releaseDue } from './claim.ts';
+import { type Claimed, claimDue, releaseDue, type TakenRow } from './claim.ts';
+import { type Cradle, createCradle } from './cradle.ts';
 import type { Timing } from './deliver.ts';
 import { createPace } from './pace.ts';
-import { prepare } from './prepare.ts';
-import { type Result, recordResults } from './record.ts';
-import type { Render } from './render.ts';
+import { type PrepareDeps, prepare, type Taken } from './prepare.ts';
+import { closeRange, giveRanges, openRanges } from './ranges.ts';
+import { type RecordDeps, type Result, recordResults } from './record.ts';
+import { loadMessages } from './store.ts';
 
 export interface DispatchTiming extends Timing {
   /** A worker that says nothing for so long has lost its messages. */
@@ -31,6 +27,7 @@ export interface DispatchTiming extends Timing {
 }
 
 export interface Dispatcher {
+  readonly cradle: Cradle;
   start(): void;
   /** Something may be due. */
   wake(): void;
@@ -38,22 +35,15 @@ export interface Dispatcher {
   stop(withinMs: number): Promise<void>;
 }
 
-export interface DispatchDeps {
+export interface DispatchDeps
+  extends Omit<PrepareDeps, 'clock' | 'learn' | 'timing'>,
+    Pick<RecordDeps, 'events' | 'idempotency'> {
   readonly db: Db;
-  readonly registry: Registry;
-  readonly connections: Connections;
-  readonly templates: Templates;
-  readonly events: Events;
-  readonly idempotency: Idempotency;
-  readonly render: Render;
-  /** The connection's own adapter, or the sandbox in its place. */
-  readonly adapterOf: (connection: OpenConnection) => AnyAdapter;
-  readonly log: Log;
   readonly timing: DispatchTiming;
 }
 
 const BATCH = 200;
-const IN_FLIGHT_MAX = 1_000;
+const IN_FLIGHT_MAX = 4_096;
 const RECORD_AGAIN_MS = 500;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
@@ -66,6 +56,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const recorder = createBatcher<Result, 'recorded' | 'lease_lost'>({
     flush: (results) => recordResults({ db, events, idempotency, owner }, results),
     maxItems: BATCH,
+    flights: 2,
     full: () => new Error('too many results wait to be recorded'),
     isOutage,
   });
@@ -75,57 +66,98 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   let looking: Promise<void> = Promise.resolve();
   let again = false;
   let inFlight = 0;
-  /** Something may be due that had no room at the last look. */
-  let held = false;
+  /** Connections that may have more waiting than there was room for at the last look. */
+  let hungry = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let onIdle: (() => void) | undefined;
 
-  async function claim(): Promise<readonly Claimed[]> {
+  async function claim(): Promise<readonly TakenRow[]> {
     const limit = Math.min(BATCH, IN_FLIGHT_MAX - inFlight);
     const rooms = pace.rooms();
-    held = limit <= 0 || rooms.some(({ room }) => room === 0);
-    if (limit <= 0) return [];
-    const claimed = await claimDue(db, owner, { rooms, defaultRoom: 1, limit, leaseSeconds: timing.leaseSeconds });
-    if (claimed[0]) offsetMs = claimed[0].now.getTime() - Date.now();
-    return claimed;
+    if (limit <= 0) {
+      hungry = new Set(rooms.map(({ connectionId }) => connectionId));
+      return [];
+    }
+    const rows = await claimDue(db, owner, { rooms, defaultRoom: 1, limit, leaseSeconds: timing.leaseSeconds });
+    if (rows[0]) offsetMs = rows[0].now.getTime() - Date.now();
+    const left = new Map(rooms.map(({ connectionId, common }) => [connectionId, common]));
+    let total = 0;
+    for (const { connectionId, quota } of rows) {
+      total += quota;
+      left.set(connectionId, (left.get(connectionId) ?? 1) - quota);
+    }
+    hungry = new Set([...left].filter(([, room]) => room <= 0).map(([id]) => id));
+    // The batch was full, or a connection was met whose room is only known now.
+    if (total >= limit || rows.some(({ connectionId }) => !rooms.some((room) => room.connectionId === connectionId)))
+      again = true;
+    return rows;
   }
 
-  async function run(one: Claimed, work: () => Promise<Result>): Promise<void> {
-    inFlight++;
-    const finish = pace.begin(one.connectionId);
+  async function load(rows: readonly TakenRow[]): Promise<{ taken: Taken[]; ranges: Map<string, Range> }> {
+    const single = rows.filter(({ kind }) => kind !== 'range');
+    const ids = single.map(({ id }) => id);
+    const messages = new Map(
+      ids.length > 0 ? (await loadMessages(db, ids)).map((message) => [message.id, message] as const) : [],
+    );
+    const taken: Taken[] = single.map((row) => ({ claimed: claimedOf(row), message: messages.get(row.id) }));
+    const ranges = new Map<string, Range>();
+    for (const { dueId, fence, work } of await openRanges(db, owner, rows)) {
+      ranges.set(dueId, { dueId, fence, left: work.length, whole: true });
+      taken.push(...work);
+      if (work.length === 0) void close(ranges.get(dueId) as Range);
+    }
+    return { taken, ranges };
+  }
+
+  /** The range's row goes when nothing of it is open any more; one that could not be written down is found again. */
+  async function close(range: Range): Promise<void> {
+    if (range.whole)
+      await closeRange(db, owner, range).catch((err) => log.warn({ err }, 'a range could not be closed'));
+  }
+
+  async function run(claimed: Claimed, work: () => Promise<Result>, leave: () => void, range?: Range): Promise<void> {
+    const { id, connectionId } = claimed;
     const began = performance.now();
+    let whole = false;
     try {
       const result = await work();
-      finish();
+      leave();
       note(result);
       const recorded = await record(result);
+      whole = true;
       const { attempt: closed, words } = result;
-      log[closed?.fault && recorded === 'recorded' ? 'info' : recorded === 'lease_lost' ? 'warn' : 'debug'](
-        {
-          message_id: toWire('message', one.id),
-          connection_id: toWire('connection', one.connectionId),
-          attempt: closed?.number,
-          result: closed?.result,
-          fault: closed?.fault ?? undefined,
-          provider_code: closed?.providerCode ?? undefined,
-          word: words.at(-1)?.word,
-          next_at: result.runAt?.toISOString(),
-          ms: Math.round(performance.now() - began),
-          recorded,
-        },
-        'attempt',
-      );
+      const level = closed?.fault && recorded === 'recorded' ? 'info' : recorded === 'lease_lost' ? 'warn' : 'debug';
+      if (log.isLevelEnabled(level))
+        log[level](
+          {
+            message_id: toWire('message', id),
+            connection_id: toWire('connection', connectionId),
+            attempt: closed?.number,
+            result: closed?.result,
+            fault: closed?.fault ?? undefined,
+            provider_code: closed?.providerCode ?? undefined,
+            word: words.at(-1)?.word,
+            next_at: result.runAt?.toISOString(),
+            ms: Math.round(performance.now() - began),
+            recorded,
+          },
+          'attempt',
+        );
     } catch (error) {
       // Nothing is lost: the lease lapses and the row is found again.
       log.error(
-        { err: error, message_id: toWire('message', one.id) },
+        { err: error, message_id: toWire('message', id) },
         'could not finish a message; it is taken up again when its lease ends',
       );
     } finally {
-      finish();
+      leave();
       inFlight--;
+      if (range) {
+        range.whole &&= whole;
+        if (--range.left === 0) await close(range);
+      }
       if (inFlight === 0) onIdle?.();
-      if (held && running) setImmediate(wake);
+      if (hungry.has(connectionId) && pace.worthALook(connectionId)) wake();
     }
   }
 
@@ -142,12 +174,16 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
   }
 
-  function note({ connectionId, attempt: closed }: Result): void {
+  function note({ claimed: { connectionId }, attempt: closed }: Result): void {
     if (!closed) return;
     if (closed.result === 'accepted') connections.health(connectionId, true);
     else if (closed.fault === 'credentials_invalid' || closed.fault === 'provider_unavailable')
       connections.health(connectionId, false, closed.providerMessage ?? closed.fault);
   }
+
+  const preparing = { ...deps, clock, learn: pace.learn };
+  /** Five seconds of thirty are kept before the lease ends, so that the answer can still be written down. */
+  const deadlineOf = (began: number): number => began + (timing.leaseSeconds * 1_000 * 5) / 6;
 
   async function look(): Promise<void> {
     pumping = true;
@@ -155,18 +191,14 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       for (again = true; again && running; ) {
         again = false;
         const began = performance.now();
-        const claimed = await claim();
-        // A ring that came during the look asks for another one.
-        if (claimed.length === 0) continue;
-        if (!running) return await give(claimed);
-        // Five seconds before the lease ends, so that the answer can still be written down.
-        const prepared = await prepare(
-          { ...deps, clock, owner, learn: pace.learn },
-          claimed,
-          began + (timing.leaseSeconds * 1_000 * 5) / 6,
-        );
-        for (const { claimed: one, work } of prepared) void run(one, work);
-        again = true;
+        const rows = await claim();
+        if (rows.length === 0) continue;
+        if (!running) return await give(rows);
+        const { taken, ranges } = await load(rows);
+        for (const { claimed, work } of await prepare(preparing, taken, deadlineOf(began))) {
+          inFlight++;
+          void run(claimed, work, pace.begin(claimed.connectionId), ranges.get(claimed.dueId));
+        }
       }
     } catch (error) {
       log.warn({ err: error }, 'could not look for due messages; trying again at the next tick');
@@ -177,12 +209,25 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (running && wait !== undefined) setTimeout(wake, wait).unref();
   }
 
-  /** Taken, and then told to stop: others may have them at once. */
-  const give = async (claimed: readonly Claimed[]): Promise<void> =>
-    void (await releaseDue(
+  /** Taken, and then told to stop: others may have them at once. Of a range nothing was opened yet. */
+  async function give(rows: readonly TakenRow[]): Promise<void> {
+    const single = rows.filter(({ kind }) => kind !== 'range');
+    await releaseDue(
       db,
-      claimed.map(({ id, now }) => ({ id, runAt: now })),
-    ));
+      single.map(({ id, kind, now, tries, openSince }) => ({
+        id,
+        runAt: now,
+        opened: openSince !== null,
+        tries: openSince !== null || kind === 'deadline' ? tries : tries - 1,
+        deadline: kind === 'deadline',
+      })),
+    );
+    await giveRanges(
+      db,
+      owner,
+      rows.filter(({ kind }) => kind === 'range'),
+    );
+  }
 
   const wake = (): void => {
     if (!running) return;
@@ -190,7 +235,29 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     else looking = look();
   };
 
+  const cradle = createCradle({
+    ...preparing,
+    owner,
+    leaseSeconds: timing.leaseSeconds,
+    reserve(connectionId, lane) {
+      if (!running || inFlight >= IN_FLIGHT_MAX || pace.room(connectionId, lane === 0) === 0) return undefined;
+      inFlight++;
+      const leave = pace.begin(connectionId);
+      return {
+        leave,
+        cancel() {
+          leave();
+          inFlight--;
+        },
+      };
+    },
+    deadlineOf,
+    run: (claimed, work, place) => void run(claimed, work, place.leave),
+    wake,
+  });
+
   return {
+    cradle,
     wake,
     start() {
       running = true;
@@ -213,3 +280,25 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     },
   };
 }
+
+/** A range in this worker's hands. */
+interface Range {
+  readonly dueId: string;
+  readonly fence: number;
+  /** Messages of it that are under way. */
+  left: number;
+  /** Everything so far was written down. */
+  whole: boolean;
+}
+
+const claimedOf = ({ id, tenantId, connectionId, fence, tries, openSince, kind, now }: TakenRow): Claimed => ({
+  id,
+  tenantId,
+  connectionId,
+  dueId: id,
+  fence,
+  number: tries,
+  openSince,
+  deadline: kind === 'deadline',
+  now,
+});

@@ -10,6 +10,7 @@ import { createPlanner, type PlanDeps } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
+import { createWatch } from './rollouts.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
@@ -25,11 +26,13 @@ export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;
   /** A worker of this process; start it at most once. */
   readonly dispatcher: Dispatcher;
+  /** Counts what became of rollouts, at most every two seconds; answers how many have more to be counted at once. */
+  watchRollouts(): Promise<number>;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
 
-export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
+export type NotificationsDeps = Omit<AcceptDeps, 'plan' | 'dispatcher'> &
   PlanDeps &
   Omit<QueryDeps, 'render'> &
   Omit<DispatchDeps, 'render'> &
@@ -38,13 +41,15 @@ export type NotificationsDeps = Omit<AcceptDeps, 'plan'> &
 export function createNotifications(deps: NotificationsDeps): Notifications {
   const render = createRender(deps);
   const plan = createPlanner(deps);
-  const accept = createAccept({ ...deps, plan });
+  const dispatcher = createDispatcher({ ...deps, render });
+  const accept = createAccept({ ...deps, plan, dispatcher });
   const queries = createQueries({ ...deps, render });
   return {
     ...queries,
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
-    dispatcher: createDispatcher({ ...deps, render }),
+    dispatcher,
+    watchRollouts: createWatch(deps),
     idle: () => accept.idle(),
   };
 }

@@ -1,18 +1,31 @@
-/** How much each connection can take now, in this process: free places, and a token bucket of its calls per second. */
-import type { AnyAdapter } from '../../channel-kit/index.ts';
+/**
+ * How much each connection can take now, in this process: free places, and a token bucket of its calls per second. A share of
+ * both is kept for what is urgent, so that a campaign never fills the line.
+ */
 import type { Room } from './claim.ts';
 
+export interface Limits {
+  /** Calls under way at once. */
+  readonly concurrency: number;
+  /** Calls per second. */
+  readonly perSecond: number;
+}
+
 export interface Pace {
-  /** What an adapter allows; the first call makes the connection known. */
-  learn(connectionId: string, adapter: Pick<AnyAdapter, 'concurrency' | 'perSecond'>): void;
+  /** What a connection allows; the first call makes the connection known. */
+  learn(connectionId: string, limits: Limits): void;
   rooms(): readonly Room[];
+  /** How many messages of this priority the connection can take; 0 for one that is not known. */
+  room(connectionId: string, urgent: boolean): number;
   /** One call has begun; the function it returns, called once or more, ends it. */
   begin(connectionId: string): () => void;
+  /** Whether enough of the connection's places are free that looking for more work pays. */
+  worthALook(connectionId: string): boolean;
   /** Milliseconds until a connection that is held back by its pace alone has room again. */
   nextRoomMs(): number | undefined;
 }
 
-interface Lane {
+interface Line {
   concurrency: number;
   perSecond: number;
   inFlight: number;
@@ -22,11 +35,15 @@ interface Lane {
 }
 
 const FORGET_MS = 600_000;
+/** One in sixteen places, and one at least where there are two, waits for urgent messages. */
+const reserved = (size: number): number => (size < 2 ? 0 : Math.max(1, Math.floor(size / 16)));
 
 export function createPace(now: () => number = () => performance.now()): Pace {
-  const lanes = new Map<string, Lane>();
-  const laneOf = (id: string): Lane => {
-    const known = lanes.get(id) ?? {
+  const lines = new Map<string, Line>();
+  const lineOf = (id: string): Line => {
+    const known = lines.get(id);
+    if (known) return known;
+    const line: Line = {
       concurrency: 20,
       perSecond: 1_000,
       inFlight: 0,
@@ -34,47 +51,64 @@ export function createPace(now: () => number = () => performance.now()): Pace {
       filledAt: now(),
       usedAt: now(),
     };
-    lanes.set(id, known);
-    return known;
+    lines.set(id, line);
+    return line;
   };
-  const fill = (lane: Lane): number => {
+  /** A bucket holds a second, and one call at least. */
+  const sizeOf = ({ perSecond }: Line): number => Math.max(1, perSecond);
+  const fill = (line: Line): number => {
     const at = now();
-    lane.tokens = Math.min(Math.max(1, lane.perSecond), lane.tokens + ((at - lane.filledAt) * lane.perSecond) / 1_000);
-    lane.filledAt = at;
-    return Math.floor(lane.tokens);
+    line.tokens = Math.min(sizeOf(line), line.tokens + ((at - line.filledAt) * line.perSecond) / 1_000);
+    line.filledAt = at;
+    return line.tokens;
+  };
+  const roomOf = (line: Line, urgent: boolean): number => {
+    const tokens = fill(line) - (urgent ? 0 : reserved(sizeOf(line)));
+    const places = line.concurrency - line.inFlight - (urgent ? 0 : reserved(line.concurrency));
+    return Math.max(0, Math.floor(Math.min(tokens, places)));
   };
   return {
     learn(id, { concurrency, perSecond }) {
-      const lane = laneOf(id);
-      lane.concurrency = concurrency;
-      lane.perSecond = perSecond;
-      lane.tokens = Math.min(lane.tokens, Math.max(1, perSecond));
+      const line = lineOf(id);
+      line.concurrency = concurrency;
+      if (line.perSecond === perSecond) return;
+      line.perSecond = perSecond;
+      line.tokens = Math.min(line.tokens, sizeOf(line));
     },
     rooms: () => {
       // A connection that was quiet for a while is as good as new.
-      for (const [id, lane] of lanes) if (lane.inFlight === 0 && now() - lane.usedAt > FORGET_MS) lanes.delete(id);
-      return [...lanes].map(([connectionId, lane]) => ({
+      for (const [id, line] of lines) if (line.inFlight === 0 && now() - line.usedAt > FORGET_MS) lines.delete(id);
+      return [...lines].map(([connectionId, line]) => ({
         connectionId,
-        room: Math.max(0, Math.min(lane.concurrency - lane.inFlight, fill(lane))),
+        room: roomOf(line, true),
+        common: roomOf(line, false),
       }));
     },
+    room: (id, urgent) => {
+      const line = lines.get(id);
+      return line ? roomOf(line, urgent) : 0;
+    },
+    worthALook: (id) => {
+      const line = lineOf(id);
+      return roomOf(line, false) >= Math.max(1, line.concurrency >> 4) || line.inFlight === 0;
+    },
     begin(id) {
-      const lane = laneOf(id);
-      fill(lane);
-      lane.usedAt = now();
-      lane.tokens--;
-      lane.inFlight++;
+      const line = lineOf(id);
+      fill(line);
+      line.usedAt = now();
+      line.tokens--;
+      line.inFlight++;
       let over = false;
       return () => {
         if (over) return;
         over = true;
-        lane.inFlight--;
+        line.inFlight--;
       };
     },
     nextRoomMs() {
-      const waits = [...lanes.values()]
-        .filter((lane) => lane.inFlight < lane.concurrency && fill(lane) < 1)
-        .map((lane) => ((1 - lane.tokens) * 1_000) / lane.perSecond);
+      const waits = [...lines.values()]
+        .filter((line) => line.inFlight < line.concurrency && fill(line) < 1 + reserved(sizeOf(line)))
+        .map((line) => ((1 + reserved(sizeOf(line)) - line.tokens) * 1_000) / line.perSecond);
       return waits.length > 0 ? Math.max(5, Math.ceil(Math.min(...waits))) : undefined;
     },
   };

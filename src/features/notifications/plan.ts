@@ -8,6 +8,7 @@ import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
+import { personOf } from './person.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
 import { RAW_FIELDS, type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
@@ -45,7 +46,9 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
     ]);
     const bySlug = new Map(resolved);
     return commands.map((command) => {
-      const template = bySlug.get(command.body.notification.template_id ?? '');
+      const template = templates.pick(bySlug.get(command.body.notification.template_id ?? ''), () =>
+        personOf(registry, command.body, tenant.defaultCountry),
+      );
       const asks = command.body.notification.channels.map((id) =>
         ask(id, command.body, {
           channel: registry.channel(id),
@@ -53,7 +56,6 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
           template,
           tenant,
           templates,
-          country: tenant.defaultCountry,
         }),
       );
       const notificationId = newNotificationId();
@@ -72,13 +74,12 @@ interface Known {
   readonly template: ResolvedTemplate | undefined;
   readonly tenant: Tenant;
   readonly templates: Templates;
-  readonly country: string | undefined;
 }
 
 function ask(
   id: string,
   { recipient, notification }: SendBody,
-  { channel, route, template, tenant, templates, country }: Known,
+  { channel, route, template, tenant, templates }: Known,
 ): Ask {
   if (!channel)
     return {
@@ -120,7 +121,7 @@ function ask(
     channel,
     connected: route !== undefined,
     missingFields,
-    ...addressOf(channel, recipient, missingFields, country),
+    ...addressOf(channel, recipient, missingFields, tenant.defaultCountry),
     rawFields,
     missingRaw,
     language,
@@ -238,44 +239,48 @@ function messagesOf({ command, origin, asks, template, routes, notificationId }:
     (sendAt ?? at).getTime() +
       (notification.ttl_seconds ?? (category === 'otp' ? TTL_SECONDS.otp : TTL_SECONDS.default)) * 1_000,
   );
-  const common = {
-    tenantId: principal.tenantId,
-    mode: principal.mode,
-    recipient,
-    category,
-    lane: { high: 0, normal: 1, low: 2 }[notification.priority ?? (category === 'otp' ? 'high' : 'normal')],
-    onUnknown: notification.on_unknown ?? 'wait',
-    createdAt: at,
-    sendAt,
-    expiresAt,
-    idempotencyKey: idempotencyKey ?? null,
-    retryOf: retryOf ?? null,
-    actorId: principal.actor.id,
-    ip,
-    requestId,
-  } as const;
-  return asks.flatMap(({ id, channel, address, source, language, content }, index): NewMessage[] => {
+  const lane = LANES[notification.priority ?? (category === 'otp' ? 'high' : 'normal')];
+  const messages: NewMessage[] = [];
+  for (const [index, { id, channel, address, source, language, content }] of asks.entries()) {
     const route = routes.get(id);
-    if (!channel || address === undefined || !route || !source) return [];
-    const fromTemplate = source === 'template';
-    return [
-      {
-        ...common,
-        id: messageIdOf(notificationId, index),
-        channel: id,
-        address,
-        connectionId: route.connectionId,
-        templateVersionId: fromTemplate ? (template?.versionId ?? null) : null,
-        templateSlug: fromTemplate ? (template?.slug ?? null) : null,
-        language: language ?? notification.language ?? null,
-        input: {
-          ...(notification.data ? { data: notification.data } : {}),
-          ...(source === 'own' && content ? { content } : (content ?? {})),
-        },
+    if (!channel || address === undefined || !route || !source) continue;
+    const version = source === 'template' ? template : undefined;
+    // One literal: every message has the same shape, which is what the engine is fast with.
+    messages.push({
+      id: messageIdOf(notificationId, index),
+      tenantId: principal.tenantId,
+      mode: principal.mode,
+      channel: id,
+      address,
+      recipient,
+      connectionId: route.connectionId,
+      templateVersionId: version?.versionId ?? null,
+      templateSlug: version?.slug ?? null,
+      templateVersion: version?.number ?? null,
+      language: language ?? notification.language ?? null,
+      input: {
+        ...(notification.data ? { data: notification.data } : {}),
+        ...(source === 'own' && content ? { content } : (content ?? {})),
       },
-    ];
-  });
+      category,
+      lane,
+      onUnknown: notification.on_unknown ?? 'wait',
+      createdAt: at,
+      sendAt,
+      expiresAt,
+      idempotencyKey: idempotencyKey ?? null,
+      retryOf: retryOf ?? null,
+      actorId: principal.actor.id,
+      ip,
+      requestId,
+      bulkId: null,
+      bulkRow: null,
+    });
+  }
+  return messages;
 }
+
+const LANES = { high: 0, normal: 1, low: 2 } as const;
 
 function sendTime({ send_at }: SendNotification, now: Date): Date | null {
   if (!send_at) return null;

@@ -236,4 +236,14 @@ export const RULES: Readonly<Record<string, Rule>> = {
   connected,
 };
 
-export const judge = (request: Request): readonly Refusal[] => Object.values(RULES).flatMap((rule) => rule(request));
+const ORDER = Object.values(RULES);
+export const judge = (request: Request): readonly Refusal[] => ORDER.flatMap((rule) => rule(request));
+
+/** The first refusal. */
+export function refusalOf(request: Request): Refusal | undefined {
+  for (const rule of ORDER) {
+    const [refusal] = rule(request);
+    if (refusal) return refusal;
+  }
+  return undefined;
+}

@@ -174,6 +174,8 @@ async function takeBack(
       connectionId: message.connectionId,
       lane: message.lane,
       runAt: nextAt,
+      tries: message.attempts,
+      bulkId: message.bulkId,
     })),
   );
   for (const { message, receipt, nextAt } of retries)
@@ -182,6 +184,16 @@ async function takeBack(
       refused.has(message.id) ? { word: 'retry', at: receipt.at, nextAt } : wordOf(receipt, message),
     ]);
 }
+
+/** The last attempt of a message; it was written down as unknown, so only its key counts here. */
+const attemptOf = ({ id, tenantId, connectionId, attempts, sentAt, createdAt }: Message) => ({
+  messageId: id,
+  tenantId,
+  connectionId,
+  number: attempts,
+  fence: 0,
+  startedAt: sentAt ?? createdAt,
+});
 
 /** The attempt that had no answer has one now: the provider has it, or has refused it after all. */
 const closeUnknown = async (
@@ -194,8 +206,7 @@ const closeUnknown = async (
   await closeAttempts(
     trx,
     known.map((receipt) => ({
-      messageId: receipt.messageId,
-      number: before.get(receipt.messageId)?.attempts ?? 1,
+      ...attemptOf(before.get(receipt.messageId) as Message),
       result: isNegative(receipt) ? 'refused' : 'accepted',
       fault: isNegative(receipt) ? receipt.fault : null,
       providerCode: receipt.providerCode,

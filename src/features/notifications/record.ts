@@ -1,24 +1,37 @@
 /**
- * Writing down what happened: one transaction per batch, on its own budget. Only who still holds the lease and the fence
- * may close an attempt; a provider's id is kept in any case, because it is true whoever learned it.
+ * Writing down what happened, in batches. What most messages come to is one statement (`record-store.ts`); what it does not
+ * take, because a receipt or a cancellation was there first, or because more is to be decided, goes the general way: one
+ * transaction that locks, folds and writes. Only who still holds the lease and the fence may close an attempt; a provider's
+ * id is kept in any case, because it is true whoever learned it.
  */
 import type { Db, Sql } from '../../lib/db.ts';
-import { notificationIdOf } from '../../lib/ids.ts';
+import { newId, notificationIdOf } from '../../lib/ids.ts';
 import type { Events } from '../events/index.ts';
 import type { Idempotency } from '../idempotency/index.ts';
-import { type ClosedAttempt, closeAttempts, finishDue, holdDue, insertRefs, releaseDue } from './claim.ts';
+import {
+  type Again,
+  type Claimed,
+  type ClosedAttempt,
+  closeAttempts,
+  finishDue,
+  holdDue,
+  insertRefs,
+  leaveRange,
+  releaseDue,
+} from './claim.ts';
+import { type Move, recordMoves } from './record-store.ts';
 import { fold, type Word } from './status.ts';
-import { lockMessages, updateStates } from './store.ts';
+import { insertTallies, lockMessages, type Tally, updateStates } from './store.ts';
 import type { Message } from './types.ts';
-import { messageEventView } from './view.ts';
+import { stateView } from './view.ts';
 
 /** What came of one claimed message. */
 export interface Result {
-  readonly id: string;
-  readonly fence: number;
+  readonly claimed: Claimed;
+  /** As it was when it was claimed; absent: it is gone. */
+  readonly before?: Message;
   /** The attempt it closes, if there was one. */
   readonly attempt?: ClosedAttempt;
-  readonly connectionId: string;
   readonly words: readonly Word[];
   /** When it is due again; absent: never. */
   readonly runAt?: Date;
@@ -35,18 +48,76 @@ export interface RecordDeps {
 }
 
 /** One verdict per result, in order. */
-export const recordResults = (
+export async function recordResults(deps: RecordDeps, results: readonly Result[]): Promise<readonly Recorded[]> {
+  const moves = results.flatMap((result) => plainMove(result) ?? []);
+  const moved = moves.length > 0 ? await recordMoves(deps.db, deps.owner, moves) : new Set<string>();
+  const isMoved = ({ claimed }: Result): boolean => moved.has(`${claimed.id}/${claimed.fence}`);
+  const rest = results.filter((result) => !isMoved(result));
+  if (rest.length === 0) return results.map(() => 'recorded');
+  const verdicts = await recordRest(deps, rest);
+  return results.map((result) => (isMoved(result) ? 'recorded' : (verdicts.get(result) ?? 'lease_lost')));
+}
+
+/** The first word about a queued message whose idempotency key stays as it is. */
+function plainMove({ claimed, before, attempt, words, runAt }: Result): Move | undefined {
+  const [word] = words;
+  if (!before || !attempt || !word || words.length > 1 || before.status !== 'queued' || before.outcome)
+    return undefined;
+  const { state, events } = fold(before, word);
+  if (state.status === 'failed' && before.idempotencyKey) return undefined;
+  const data = stateView({ ...state, attempts: attempt.number });
+  return {
+    id: before.id,
+    dueId: claimed.dueId,
+    fence: claimed.fence,
+    connectionId: claimed.connectionId,
+    tenantId: before.tenantId,
+    mode: before.mode,
+    number: attempt.number,
+    startedAt: attempt.startedAt,
+    result: attempt.result,
+    fault: attempt.fault ?? undefined,
+    providerCode: attempt.providerCode ?? undefined,
+    providerMessage: attempt.providerMessage ?? undefined,
+    providerId: attempt.providerId ?? undefined,
+    retryAt: attempt.retryAt ?? undefined,
+    status: state.status,
+    outcome: state.outcome ?? undefined,
+    failureCode: state.failureCode ?? undefined,
+    outcomeUnknown: state.outcomeUnknown,
+    nextAttemptAt: state.nextAttemptAt ?? undefined,
+    sentAt: state.sentAt ?? undefined,
+    deliveredAt: state.deliveredAt ?? undefined,
+    failedAt: state.failedAt ?? undefined,
+    runAt,
+    deadline: word.word === 'unknown',
+    events: events.map((type) => ({ id: newId(), type, data })),
+  };
+}
+
+const recordRest = (
   { db, events, idempotency, owner }: RecordDeps,
   results: readonly Result[],
-): Promise<readonly Recorded[]> =>
+): Promise<ReadonlyMap<Result, Recorded>> =>
   db.transaction(async (trx) => {
-    const held = await holdDue(trx, owner, results);
+    const held = await holdDue(
+      trx,
+      owner,
+      results.map(({ claimed }) => claimed),
+    );
     // Of two results of one row, the late one of a lapsed lease and the current one, only the fence tells which counts.
-    const isHeld = ({ id, fence }: Pick<Result, 'id' | 'fence'>): boolean => held.has(`${id}/${fence}`);
+    const isHeld = ({ claimed }: Result): boolean => held.has(`${claimed.dueId}/${claimed.fence}`);
     const mine = results.filter(isHeld);
-    const refs = results.flatMap(({ id, connectionId, attempt }) =>
+    const refs = results.flatMap(({ claimed, attempt }) =>
       attempt?.providerId
-        ? [{ connectionId, providerId: attempt.providerId, messageId: id, attempt: attempt.number }]
+        ? [
+            {
+              connectionId: claimed.connectionId,
+              providerId: attempt.providerId,
+              messageId: claimed.id,
+              attempt: attempt.number,
+            },
+          ]
         : [],
     );
     if (refs.length > 0) await insertRefs(trx, refs);
@@ -54,7 +125,7 @@ export const recordResults = (
     const folded = await applyWords(
       trx,
       { events },
-      new Map(mine.map(({ id, words }) => [id, words])),
+      new Map(mine.map(({ claimed, words }) => [claimed.id, words])),
       new Map(attempts.map(({ messageId, number }) => [messageId, number])),
     );
     const delivered = new Set(folded.after.filter(({ status }) => status === 'delivered').map(({ id }) => id));
@@ -63,13 +134,30 @@ export const recordResults = (
         trx,
         attempts.map((attempt) => (delivered.has(attempt.messageId) ? settledByReceipt(attempt) : attempt)),
       );
-    await releaseFailed(trx, idempotency, folded);
-    const again = mine.flatMap(({ id, runAt }) => (runAt ? [{ id, runAt }] : []));
-    if (again.length > 0) await releaseDue(trx, again);
-    const done = mine.filter(({ runAt }) => !runAt).map(({ id }) => id);
+    const inRange = ({ claimed }: Result): boolean => claimed.dueId !== claimed.id;
+    const again = mine.filter(({ runAt }) => runAt);
+    const own = again.filter((result) => !inRange(result)).map(againOf);
+    if (own.length > 0) await releaseDue(trx, own);
+    const leaving = again.filter(inRange).map((result) => ({ ...againOf(result), dueId: result.claimed.dueId }));
+    if (leaving.length > 0) await leaveRange(trx, leaving);
+    const done = mine.filter((result) => !result.runAt && !inRange(result)).map(({ claimed }) => claimed.id);
     if (done.length > 0) await finishDue(trx, done);
-    return results.map(({ id, fence }) => (isHeld({ id, fence }) ? 'recorded' : 'lease_lost'));
+    await releaseFailed(trx, idempotency, folded);
+    return new Map(results.map((result) => [result, isHeld(result) ? 'recorded' : 'lease_lost']));
   });
+
+/** How a message waits that is due again: what was open and has no answer stays open. */
+function againOf({ claimed, attempt, words, runAt }: Result): Again {
+  const opened = attempt === undefined && claimed.openSince !== null;
+  const counts = attempt !== undefined || opened || claimed.deadline;
+  return {
+    id: claimed.id,
+    runAt: runAt as Date,
+    tries: counts ? claimed.number : claimed.number - 1,
+    opened,
+    deadline: words.at(-1)?.word === 'unknown' || (claimed.deadline && words.length === 0),
+  };
+}
 
 /** No answer came, but a receipt did, and it was here first. */
 const settledByReceipt = (attempt: ClosedAttempt): ClosedAttempt =>
@@ -106,7 +194,7 @@ export async function applyWords(
           mode: message.mode,
           type,
           messageId: message.id,
-          data: messageEventView(message),
+          data: stateView(message),
         });
     }
     if (STATE.some((field) => message[field] !== before[field])) changed.push(message);
@@ -114,12 +202,28 @@ export async function applyWords(
   });
   await updateStates(trx, changed);
   await events.emit(trx, news);
+  const tallies = talliesOf(messages, after);
+  if (tallies.length > 0) await insertTallies(trx, tallies);
   return { after, applied: new Set(changed.map(({ id }) => id)) };
 }
 
+/** By how much these changes move the sums of their bulks. */
+function talliesOf(before: readonly Message[], after: readonly Message[]): Tally[] {
+  const sums = new Map<string, { -readonly [K in keyof Tally]: Tally[K] }>();
+  for (const [index, { bulkId, tenantId, status }] of after.entries()) {
+    const was = before[index]?.status;
+    if (!bulkId || !was || was === status) continue;
+    const sum = sums.get(bulkId) ?? { bulkId, tenantId, queued: 0, sent: 0, delivered: 0, failed: 0 };
+    sum[was]--;
+    sum[status]++;
+    sums.set(bulkId, sum);
+  }
+  return [...sums.values()];
+}
+
 /**
- * Frees the idempotency keys of what has failed by these words. Only after the attempts are closed: a key stays taken while
- * one of them may have arrived.
+ * Frees the idempotency keys of what has failed by these words. Only after the attempts are closed and their due rows gone: a
+ * key stays taken while one of them may have arrived.
  */
 export async function releaseFailed(trx: Sql, idempotency: Idempotency, { after, applied }: Folded): Promise<void> {
   const failed = after.filter(

@@ -1,31 +1,48 @@
 /** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
-import type { Sql } from '../../lib/db.ts';
+import type { Sql, Statement } from '../../lib/db.ts';
 import { lastMessageIdOf } from '../../lib/ids.ts';
+import { INSERT_EVENTS } from '../events/index.ts';
+import { KEY_HELD } from '../idempotency/index.ts';
 import type { State } from './status.ts';
 import type { Message, NewMessage } from './types.ts';
 
-/** Messages and their due rows, in one statement. */
-export async function insertMessages(sql: Sql, messages: readonly NewMessage[]): Promise<void> {
-  await sql.query(
-    `with m as (
-       select * from jsonb_to_recordset($1) as m(
-         id uuid, "tenantId" uuid, mode text, channel text, address text, recipient jsonb, "connectionId" uuid,
-         "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, category text, lane smallint,
+/** What a message brings along to be stored; null fields are left out, which makes the statement shorter. */
+export type MessageRow = Partial<Omit<NewMessage, 'templateVersion'>> & {
+  readonly id: string;
+  readonly notificationId: string;
+  readonly eventId: string;
+  /** Held by this worker from birth: its first attempt is open. */
+  readonly born: boolean;
+};
+
+/**
+ * Messages, their due rows and their first events, in one statement; of those with a key only the ones that have won it.
+ * `owner` holds for a lease what is born into its hands.
+ */
+export const insertMessages = (messages: readonly MessageRow[], owner: string, leaseSeconds: number): Statement => ({
+  text: `with m as (
+       select m.*, held.retry_of as "keyOf" from jsonb_to_recordset($1) as m(
+         id uuid, "notificationId" uuid, "eventId" uuid, "tenantId" uuid, mode text, channel text, address text, recipient jsonb,
+         "connectionId" uuid, "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, category text, lane smallint,
          "onUnknown" text, "createdAt" timestamptz, "sendAt" timestamptz, "expiresAt" timestamptz, "idempotencyKey" text,
-         "retryOf" uuid, "actorId" text, ip text, "requestId" text)
+         "retryOf" uuid, "actorId" text, ip text, "requestId" text, born boolean)
+       left join ${KEY_HELD}
+       where m."idempotencyKey" is null or held.key is not null
      ), stored as (
        insert into messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id,
          template_slug, language, input, category, lane, on_unknown, created_at, send_at, expires_at, idempotency_key, retry_of,
          actor_id, ip, request_id)
        select id, "tenantId", mode, channel, address, recipient, "connectionId", "templateVersionId", "templateSlug",
-         language, input, category, lane, "onUnknown", "createdAt", "sendAt", "expiresAt", "idempotencyKey", "retryOf", "actorId",
-         ip, "requestId" from m
+         language, input, category, lane, "onUnknown", "createdAt", "sendAt", "expiresAt", "idempotencyKey", coalesce("retryOf", "keyOf"),
+         "actorId", ip, "requestId" from m
+     ), told as (
+       ${INSERT_EVENTS} select "eventId", "tenantId", mode, 'message.queued', id, '{}' from m
      )
-     insert into due (id, tenant_id, connection_id, lane, run_at)
-     select id, "tenantId", "connectionId", lane, coalesce("sendAt", clock_now()) from m`,
-    [JSON.stringify(messages)],
-  );
-}
+     insert into due (id, tenant_id, connection_id, lane, run_at, owner, fence, opened, opened_at, tries)
+     select id, "tenantId", "connectionId", lane, case when born then clock_now() + make_interval(secs => $3) else coalesce("sendAt", clock_now()) end,
+       case when born then $2::uuid end, born::int, born, case when born then clock_now() end, born::int from m`,
+  values: [JSON.stringify(messages), owner, leaseSeconds],
+});
 
 const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
   m.template_version_id as "templateVersionId", m.template_slug as "templateSlug", v.number as "templateVersion", m.language,
@@ -33,11 +50,52 @@ const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, 
   m.idempotency_key as "idempotencyKey", m.retry_of as "retryOf", m.actor_id as "actorId", m.ip, m.request_id as "requestId",
   m.status, m.outcome, m.failure_code as "failureCode", m.attempts, m.outcome_unknown as "outcomeUnknown",
   m.next_attempt_at as "nextAttemptAt", m.sent_at as "sentAt", m.delivered_at as "deliveredAt", m.failed_at as "failedAt",
-  m.read_at as "readAt", m.complained_at as "complainedAt"`;
+  m.read_at as "readAt", m.complained_at as "complainedAt", m.bulk_id as "bulkId", m.bulk_row as "bulkRow"`;
 const FROM = `messages m left join template_versions v on v.id = m.template_version_id`;
 
 export const loadMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
   sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1)`, [ids]);
+
+/**
+ * The next messages of each range, in the order of the ids, as many as its quota; of a range whose worker died, those that
+ * nothing was written down about.
+ */
+export const loadRanges = (
+  sql: Sql,
+  ranges: readonly {
+    id: string;
+    afterId: string;
+    lastId: string;
+    connectionId: string;
+    bulkId: string;
+    quota: number;
+    lost: boolean;
+  }[],
+): Promise<(Message & { dueId: string })[]> =>
+  sql.query(
+    `select r.id as "dueId", ${MESSAGE}
+     from jsonb_to_recordset($1) as r(id uuid, "afterId" uuid, "lastId" uuid, "connectionId" uuid, "bulkId" uuid, quota int, lost boolean)
+     cross join lateral (
+       select * from messages
+       where messages.id > r."afterId" and messages.id <= r."lastId" and bulk_id = r."bulkId" and connection_id = r."connectionId"
+         and not (r.lost and (status <> 'queued' or exists (select from attempts a where a.message_id = messages.id)
+           or exists (select from due d where d.id = messages.id)))
+       order by messages.id limit r.quota
+     ) m left join template_versions v on v.id = m.template_version_id order by m.id`,
+    [
+      JSON.stringify(
+        ranges.map(({ id, afterId, lastId, connectionId, bulkId, quota, lost }) => ({
+          id,
+          afterId,
+          lastId,
+          connectionId,
+          bulkId,
+          quota,
+          lost,
+        })),
+      ),
+    ],
+  );
 
 /** Locked in the order of their ids, so that two batches never wait for each other in a circle. */
 export const lockMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
@@ -77,21 +135,64 @@ export async function updateStates(sql: Sql, states: readonly (State & { id: str
 export const withdrawDue = async (sql: Sql, ids: readonly string[]): Promise<string[]> =>
   (
     await sql.query<{ id: string }>(
-      `delete from due where id in (select id from due where id = any($1) and owner is null
-         and not exists (select from attempts where message_id = due.id and result is null) for update skip locked) returning id`,
+      `delete from due where id in (select id from due where id = any($1) and owner is null and not opened for update skip locked) returning id`,
       [ids],
+    )
+  ).map(({ id }) => id);
+
+/**
+ * Which of these messages wait in a range that no worker holds; the range stays locked until the end of the transaction, so
+ * none can take them meanwhile.
+ */
+export const holdInRanges = async (
+  sql: Sql,
+  messages: readonly { id: string; bulkId: string | null; connectionId: string }[],
+): Promise<string[]> =>
+  (
+    await sql.query<{ id: string }>(
+      `select m.id from jsonb_to_recordset($1) as m(id uuid, "bulkId" uuid, "connectionId" uuid)
+       join due on due.bulk_id = m."bulkId" and due.connection_id = m."connectionId" and due.after_id < m.id and due.last_id >= m.id
+       where due.owner is null and not due.opened for update of due skip locked`,
+      [JSON.stringify(messages.map(({ id, bulkId, connectionId }) => ({ id, bulkId, connectionId })))],
     )
   ).map(({ id }) => id);
 
 /** Makes messages due at a time; what a worker holds is left to that worker. */
 export const scheduleDue = (
   sql: Sql,
-  rows: readonly { id: string; tenantId: string; connectionId: string; lane: number; runAt: Date }[],
+  rows: readonly {
+    id: string;
+    tenantId: string;
+    connectionId: string;
+    lane: number;
+    runAt: Date;
+    /** Attempts so far. */
+    tries: number;
+    bulkId: string | null;
+  }[],
 ): Promise<unknown> =>
   sql.query(
-    `insert into due (id, tenant_id, connection_id, lane, run_at)
-     select id, "tenantId", "connectionId", lane, "runAt"
-     from jsonb_to_recordset($1) as d(id uuid, "tenantId" uuid, "connectionId" uuid, lane smallint, "runAt" timestamptz)
-     on conflict (id) do update set run_at = excluded.run_at, owner = null where due.owner is null`,
+    `insert into due (id, tenant_id, connection_id, lane, run_at, tries, bulk_id)
+     select id, "tenantId", "connectionId", lane, "runAt", tries, "bulkId"
+     from jsonb_to_recordset($1) as d(id uuid, "tenantId" uuid, "connectionId" uuid, lane smallint, "runAt" timestamptz, tries smallint, "bulkId" uuid)
+     on conflict (id) do update set run_at = excluded.run_at, kind = 'message' where due.owner is null`,
     [JSON.stringify(rows)],
+  );
+
+/** What a change of statuses adds to the sums of its bulk. */
+export interface Tally {
+  readonly bulkId: string;
+  readonly tenantId: string;
+  readonly queued: number;
+  readonly sent: number;
+  readonly delivered: number;
+  readonly failed: number;
+}
+
+export const insertTallies = (sql: Sql, tallies: readonly Tally[]): Promise<unknown> =>
+  sql.query(
+    `insert into bulk_tallies (bulk_id, tenant_id, queued, sent, delivered, failed)
+     select "bulkId", "tenantId", queued, sent, delivered, failed
+     from jsonb_to_recordset($1) as t("bulkId" uuid, "tenantId" uuid, queued int, sent int, delivered int, failed int)`,
+    [JSON.stringify(tallies)],
   );

@@ -55,11 +55,13 @@ export interface NewMessage {
   readonly actorId: string;
   readonly ip: string;
   readonly requestId: string;
+  readonly templateVersion: number | null;
+  /** The bulk it is of, and its row there, counted from 0. */
+  readonly bulkId: string | null;
+  readonly bulkRow: number | null;
 }
 
-export interface Message extends NewMessage, State {
-  readonly templateVersion: number | null;
-}
+export interface Message extends NewMessage, State {}
 
 export type AttemptResult = 'accepted' | 'refused' | 'refused_later' | 'not_sent' | 'unknown';
 

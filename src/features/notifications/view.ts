@@ -1,8 +1,8 @@
 /** Messages as the API, the events and the portal show them. Pure. */
 import { FAULTS, type FaultKind } from '../../channel-kit/index.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
-import { overall } from './status.ts';
-import type { AttemptRow, Message, NewMessage, ReceiptRow } from './types.ts';
+import { overall, type State } from './status.ts';
+import type { AttemptRow, Message, ReceiptRow } from './types.ts';
 
 /** Reasons that are not a provider's. */
 const REASONS: Readonly<Record<string, { message: string; fix: string; retryable: boolean }>> = {
@@ -61,29 +61,21 @@ const present = <T extends object>(fields: T): T =>
     Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== false),
   ) as T;
 
-/** A message that was just accepted. */
-export const newMessageView = (message: NewMessage): object => ({
-  notification_id: toWire('notification', notificationIdOf(message.id)),
-  ...present({
-    channel: message.channel,
-    message_id: toWire('message', message.id),
-    status: 'queued',
-    address: message.address,
-    template_id: message.templateSlug,
-    language: message.language,
-  }),
-  attempts_made: 0,
-  created_at: message.createdAt.toISOString(),
-  livemode: message.mode === 'live',
-});
-
-/** The payload of events about a message. */
-export const messageEventView = (message: Message): object => ({
-  notification_id: toWire('notification', notificationIdOf(message.id)),
-  ...messageView(message),
-  created_at: message.createdAt.toISOString(),
-  livemode: message.mode === 'live',
-});
+/** What an event tells: how the message stands from that moment on. What never changes is in the message. */
+export const stateView = (state: State): object =>
+  present({
+    status: state.status,
+    failure_code: state.failureCode,
+    outcome_unknown: state.outcomeUnknown,
+    unreceipted: state.outcome === 'unreceipted',
+    attempts_made: state.attempts,
+    next_attempt_at: time(state.nextAttemptAt),
+    sent_at: time(state.sentAt),
+    delivered_at: time(state.deliveredAt),
+    failed_at: time(state.failedAt),
+    read_at: time(state.readAt),
+    complained_at: time(state.complainedAt),
+  });
 
 /** Provider words are shown to who owns the connection. */
 export interface ProviderWords {
