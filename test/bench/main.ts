@@ -23,8 +23,8 @@ import { missing, type Scale, type Scene } from './scenes/scene.ts';
 import { setStage } from './stage.ts';
 
 const SCENES: readonly Scene[] = [accept, deliver, live];
-const QUICK: Scale = { rounds: 2, roundMs: 1_500, queued: 5_000 };
-const FULL: Scale = { rounds: 5, roundMs: 6_000, queued: 60_000 };
+const QUICK: Scale = { rounds: 2, repeats: 1, roundMs: 1_500, queued: 5_000 };
+const FULL: Scale = { rounds: 5, repeats: 3, roundMs: 6_000, queued: 60_000 };
 
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } },
@@ -32,8 +32,6 @@ const { values: flags } = parseArgs({
 const scale = flags.quick ? QUICK : FULL;
 const wants = (name: string): boolean => name.includes(flags.only ?? '');
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-process.on('SIGINT', () => process.exit(130));
-process.on('SIGTERM', () => process.exit(143));
 
 const asked = FIGURES.filter(({ name }) => wants(name));
 if (asked.length === 0) {
@@ -43,6 +41,19 @@ if (asked.length === 0) {
 
 const load = createLoadCheck();
 const stage = await setStage(load);
+/** Whoever stops the bench finds no database, folder or process of it afterwards. */
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.once(signal, async () => {
+    // Clients of a server that is going fail, which is no news.
+    process.on('uncaughtException', () => undefined);
+    process.on('unhandledRejection', () => undefined);
+    await stage.close().catch((error: unknown) => say(String(error)));
+    process.exit(code);
+  });
 const stub = await startPart<{ port: number }>('parts/stub');
 const generator = await startPart('parts/generator');
 const outcomes: Outcome[] = [];

@@ -85,7 +85,7 @@ export async function setStage(load: LoadCheck): Promise<Stage> {
     },
     async close() {
       await admin.end();
-      if (!server) return;
+      if (!server) return rmSync(dataDir, { recursive: true, force: true });
       await server.stop();
       for (const path of [homeOf(dataDir), dataDir]) rmSync(path, { recursive: true, force: true });
     },
@@ -136,7 +136,7 @@ async function command(args: readonly string[], databaseUrl: string): Promise<st
 export async function startProduct(
   { redisUrl }: Pick<Stage, 'redisUrl'>,
   databaseUrl: string,
-  { role, stubPort = 0, env = {} }: { role: 'api' | 'worker'; stubPort?: number; env?: Record<string, string> },
+  { role, stubPort = 0, env = {} }: { role: 'all' | 'api' | 'worker'; stubPort?: number; env?: Record<string, string> },
 ): Promise<Running> {
   const child = spawn(process.execPath, [launcher, 'start'], {
     cwd: tmpdir(),

@@ -6,7 +6,6 @@ import type { LoadCheck } from './load.ts';
 
 /** Of one processor. */
 export const DISTURBED = 0.1;
-const REPEATS = 2;
 
 export interface Side {
   readonly name: string;
@@ -25,12 +24,17 @@ export interface Turns {
 
 export interface TurnOptions {
   readonly rounds: number;
+  /** How often a disturbed round is done again. */
+  readonly repeats: number;
   readonly load: LoadCheck;
   /** Once for each side before the first round; its value is thrown away. Default true. */
   readonly warmUp?: boolean;
 }
 
-export async function inTurns(sides: readonly Side[], { rounds, load, warmUp = true }: TurnOptions): Promise<Turns> {
+export async function inTurns(
+  sides: readonly Side[],
+  { rounds, repeats, load, warmUp = true }: TurnOptions,
+): Promise<Turns> {
   const values = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
   let disturbed = 0;
   let others: number | undefined;
@@ -42,7 +46,7 @@ export async function inTurns(sides: readonly Side[], { rounds, load, warmUp = t
         const value = await run();
         const share = end();
         const isDisturbed = share !== undefined && share > DISTURBED;
-        if (isDisturbed && tries < REPEATS) continue;
+        if (isDisturbed && tries < repeats) continue;
         if (isDisturbed) disturbed++;
         if (share !== undefined) others = Math.max(others ?? 0, share);
         values.get(name)?.push(value);

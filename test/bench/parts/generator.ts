@@ -105,11 +105,11 @@ function load({ port, connections, requests, forMs = 600_000, count = Infinity, 
       line.send(form);
     };
     const next = (line: Line): void => {
-      if (isOver()) return line.close();
-      if (rate === undefined) return begin(line, performance.now());
-      const dueAt = began + (started * 1_000) / rate;
-      if (dueAt <= performance.now()) return begin(line, dueAt);
-      idle.push(line);
+      const now = performance.now();
+      const dueAt = rate === undefined ? now : began + (started * 1_000) / rate;
+      if (isOver()) line.close();
+      else if (dueAt <= now) begin(line, dueAt);
+      else idle.push(line);
     };
     const tick = (): void => {
       if (isOver()) {

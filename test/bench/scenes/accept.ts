@@ -32,7 +32,12 @@ export const accept: Scene = {
         // The caches are filled from the store before it is taken away.
         await loaded(generator, { port: own.info.port, connections: 1, requests: [request], count: 1 });
         await own.ask('stub');
-        sides.push(side('accept/own-route', own.info.port));
+        sides.push(
+          side('accept/own-route', own.info.port, async () => {
+            if (!(await own.ask<number>('stubbed')))
+              throw new Error('the stub of the own route is not what it writes to');
+          }),
+        );
       }
       if (wants('accept/usual') && stage.redisUrl) {
         const queueName = `carillon-bench-${process.pid}-accept`;
@@ -40,7 +45,7 @@ export const accept: Scene = {
         const usual = await keep(peer('insert-and-add', options));
         sides.push(side('accept/usual', usual.info.port, () => usual.ask('clear')));
       }
-      const turns = await inTurns(sides, { rounds: scale.rounds, load });
+      const turns = await inTurns(sides, { ...scale, load });
       return accept.figures
         .filter(wants)
         .map((name) =>

@@ -35,7 +35,7 @@ export const deliver: Scene = {
         { name: 'product', run: product },
         { name: 'loop', run: bare },
       ];
-      const turns = await inTurns(sides, { rounds: scale.rounds, load, warmUp: false });
+      const turns = await inTurns(sides, { ...scale, load, warmUp: false });
       return [outcome('deliver/loop', turns, 'product', 'loop')];
     }),
 };

@@ -5,7 +5,9 @@ import type { StubReport } from '../parts/stub.ts';
 import { type Database, startProduct } from '../stage.ts';
 import type { Context } from './scene.ts';
 
-const WITHIN_MS = 600_000;
+/** A start, and then no less than this many a second; whoever is slower is stuck. */
+const START_MS = 20_000;
+const LEAST_PER_SECOND = 100;
 /** Often enough to be exact to a percent of a drain, seldom enough not to be felt. */
 const LOOK_MS = 20;
 
@@ -17,7 +19,7 @@ export async function drained(
   await stub.ask('reset', {});
   const worker = await startProduct(stage, database.url, { role: 'worker', stubPort: stub.info.port });
   try {
-    if (!(await stub.ask<boolean>('until', { count, withinMs: WITHIN_MS })))
+    if (!(await stub.ask<boolean>('until', { count, withinMs: START_MS + (count / LEAST_PER_SECOND) * 1_000 })))
       throw new Error(`the provider heard of ${(await stub.ask<StubReport>('report')).count} of ${count} messages`);
     const lastAt = performance.now();
     const { spanMs } = await stub.ask<StubReport>('report');

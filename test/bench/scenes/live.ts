@@ -1,5 +1,5 @@
 /**
- * Accept and deliver together, API and worker each a process: how many a second arrive at the provider while 64 connections
+ * Accept and deliver together, in the one process that `npm start` is: how many a second arrive at the provider while 64 connections
  * send without pause, against the usual design; then how long one is under way, at 70 % of that and with a single client.
  */
 import { inTurns } from '../lib/rounds.ts';
@@ -9,7 +9,7 @@ import { openAccount, startProduct } from '../stage.ts';
 import { absolute, loaded, missing, outcome, peer, type Scene, withAll } from './scene.ts';
 
 const CONNECTIONS = 64;
-/** What a design that falls behind has delivered counts; waiting for the rest would only take time. */
+/** All that was accepted must arrive, and its time counts. */
 const CATCH_UP_MS = 30_000;
 
 export const live: Scene = {
@@ -19,8 +19,7 @@ export const live: Scene = {
       const database = await stage.database();
       await keep(Promise.resolve({ stop: () => database.drop() }));
       const stubPort = stub.info.port;
-      const api = await keep(startProduct(stage, database.url, { role: 'api', stubPort }));
-      await keep(startProduct(stage, database.url, { role: 'worker', stubPort }));
+      const api = await keep(startProduct(stage, database.url, { role: 'all', stubPort }));
       const requests = [sendRequest((await openAccount(database.url, api, stubPort)).liveKey)];
 
       /** Sends for a round; gives what arrived a second until the last did. */
@@ -33,9 +32,11 @@ export const live: Scene = {
           forMs: scale.roundMs,
           ...(rate === undefined ? {} : { rate }),
         });
+        // A design that falls behind is judged by what it has delivered so far, which flatters it.
+        if (port !== api.port) return stub.ask<StubReport>('report');
         const isAll = await stub.ask<boolean>('until', { count: answered, withinMs: CATCH_UP_MS });
         const report = await stub.ask<StubReport>('report');
-        if (!isAll && port === api.port) throw new Error(`${report.count} of ${answered} messages arrived in time`);
+        if (!isAll) throw new Error(`${report.count} of ${answered} messages arrived in time`);
         return report;
       };
 
@@ -59,11 +60,11 @@ export const live: Scene = {
           },
         });
       }
-      const turns = await inTurns(sides, { rounds: scale.rounds, load });
+      const turns = await inTurns(sides, { ...scale, load });
       const sustained = Math.min(...(turns.values.get('product') ?? []));
 
       const latency = async (name: string, run: () => Promise<number>) => {
-        const { values, disturbed } = await inTurns([{ name, run }], { rounds: scale.rounds, load });
+        const { values, disturbed } = await inTurns([{ name, run }], { ...scale, load });
         return { values: values.get(name) ?? [], disturbed };
       };
       const rate = sustained * 0.7;

@@ -10,6 +10,8 @@ import type { Stage } from '../stage.ts';
 
 export interface Scale {
   readonly rounds: number;
+  /** How often a disturbed round is done again. */
+  readonly repeats: number;
   /** Of one round that is timed. */
   readonly roundMs: number;
   /** Messages of a drain. */
