@@ -18,11 +18,12 @@ import { startPart } from './lib/part.ts';
 import { chart, isMissing, jsonLine, markdown, type Outcome, table } from './results.ts';
 import { accept } from './scenes/accept.ts';
 import { deliver } from './scenes/deliver.ts';
+import { doors } from './scenes/doors.ts';
 import { live } from './scenes/live.ts';
 import { missing, type Scale, type Scene } from './scenes/scene.ts';
 import { setStage } from './stage.ts';
 
-const SCENES: readonly Scene[] = [accept, deliver, live];
+const SCENES: readonly Scene[] = [accept, deliver, live, doors];
 const QUICK: Scale = { rounds: 2, repeats: 1, roundMs: 1_500, queued: 5_000 };
 const FULL: Scale = { rounds: 5, repeats: 3, roundMs: 6_000, queued: 60_000 };
 
