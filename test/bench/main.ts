@@ -24,7 +24,7 @@ import { missing, type Scale, type Scene } from './scenes/scene.ts';
 import { setStage } from './stage.ts';
 
 const SCENES: readonly Scene[] = [accept, deliver, live, doors];
-const QUICK: Scale = { rounds: 2, repeats: 1, roundMs: 1_500, queued: 5_000 };
+const QUICK: Scale = { rounds: 2, repeats: 0, roundMs: 1_500, queued: 5_000 };
 const FULL: Scale = { rounds: 5, repeats: 3, roundMs: 6_000, queued: 60_000 };
 
 const { values: flags } = parseArgs({
