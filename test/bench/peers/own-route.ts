@@ -32,7 +32,8 @@ servePart(
     stub() {
       const db = deps.db as { -readonly [K in keyof Db]: Db[K] };
       db.batch = async (statements) => statements.map(({ text, values }) => answer(text, values)) as never;
-      db.transaction = async (work) => work({ query: async (text, values) => answer(text, values) });
+      db.transaction = async (work) =>
+        work({ query: async (text, values) => answer(text, values), copy: async () => undefined });
     },
     /** Statements that were answered here; none means that the product has found another way to its store. */
     stubbed: () => stubbed,
