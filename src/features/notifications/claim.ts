@@ -46,6 +46,19 @@ export interface TakenRow {
   readonly now: Date;
 }
 
+/** A message that was taken by itself. */
+export const claimedOf = ({ id, tenantId, connectionId, fence, tries, openSince, kind, now }: TakenRow): Claimed => ({
+  id,
+  tenantId,
+  connectionId,
+  dueId: id,
+  fence,
+  number: tries,
+  openSince,
+  deadline: kind === 'deadline',
+  now,
+});
+
 export interface Room {
   readonly connectionId: string;
   /** How many messages this process can hand to it now; 0 leaves them to others. */

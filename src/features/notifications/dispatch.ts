@@ -10,7 +10,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { isOutage } from '../../lib/errors.ts';
 import { toWire } from '../../lib/ids.ts';
-import { type Claimed, claimDue, releaseDue, type TakenRow } from './claim.ts';
+import { type Claimed, claimDue, claimedOf, releaseDue, type TakenRow } from './claim.ts';
 import { type Cradle, createCradle } from './cradle.ts';
 import type { Timing } from './deliver.ts';
 import { createPace } from './pace.ts';
@@ -290,15 +290,3 @@ interface Range {
   /** Everything so far was written down. */
   whole: boolean;
 }
-
-const claimedOf = ({ id, tenantId, connectionId, fence, tries, openSince, kind, now }: TakenRow): Claimed => ({
-  id,
-  tenantId,
-  connectionId,
-  dueId: id,
-  fence,
-  number: tries,
-  openSince,
-  deadline: kind === 'deadline',
-  now,
-});
