@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
 import type { Deps } from './deps.ts';
 import { auditRoutes } from './features/audit/index.ts';
+import { bulkRoutes } from './features/bulks/index.ts';
 import { connectionRoutes } from './features/connections/index.ts';
 import { docsRoutes } from './features/docs/index.ts';
 import { healthRoutes } from './features/health/index.ts';
@@ -13,6 +14,7 @@ import { createPortal, type Portal } from './features/portal/index.ts';
 import { sandboxRoutes } from './features/sandbox/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
+import { isMoving } from './lib/body.ts';
 import { ApiError, errorBody } from './lib/errors.ts';
 import { createHttp, type Principal, type Route } from './lib/http.ts';
 import { newId, toWire } from './lib/ids.ts';
@@ -26,13 +28,15 @@ interface Served {
 
 /** Everything that is served, in the order of the features. */
 export function serve(deps: Deps): Served {
-  const { audit, connections, inbound, notifications, publicUrl, registry, sandbox, templates, tenants } = deps;
+  const { audit, bulks, connections, inbound, notifications, publicUrl, registry, sandbox, templates, tenants } = deps;
   const api = [
     ...auditRoutes(audit),
     ...tenantRoutes(tenants),
     ...connectionRoutes(connections),
     ...templateRoutes(templates),
     ...sandboxRoutes(sandbox),
+    // Before the notifications, one of which could be called bulk otherwise.
+    ...bulkRoutes({ registry, bulks }),
     ...notificationRoutes({ registry, verbs: notifications, queries: notifications }),
     ...inboundRoutes({ inbound, publicUrl }),
     ...healthRoutes(deps),
@@ -42,7 +46,10 @@ export function serve(deps: Deps): Served {
   return { routes: [...documented, ...portal.routes], portal };
 }
 
-export function createApp(deps: Deps): Koa {
+/** Milliseconds a client may take for its headers, for its whole request, and between two pieces of a streamed body. */
+export const PATIENCE = { headersMs: 10_000, requestMs: 30_000, idleMs: 30_000 };
+
+export function createApp(deps: Deps, { idleMs }: Pick<typeof PATIENCE, 'idleMs'> = PATIENCE): Koa {
   const { audit, clock, config, log, publicUrl, tenants } = deps;
   const { routes, portal } = serve(deps);
   return createHttp({
@@ -50,6 +57,7 @@ export function createApp(deps: Deps): Koa {
     log,
     clock,
     trustedProxies: config.trustedProxies,
+    idleMs,
     hooks: {
       authenticate: {
         key: ({ headers, ip }) => tenants.authenticate(headers, ip),
@@ -67,8 +75,12 @@ export function createApp(deps: Deps): Koa {
   });
 }
 
-/** Milliseconds a client may take for its headers, and for its whole request. */
-export const PATIENCE = { headersMs: 10_000, requestMs: 30_000 };
+/** What Node would answer by itself, were it not told to let a streamed body go on. */
+const REFUSED: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 export interface Listening {
   readonly port: number;
@@ -77,7 +89,12 @@ export interface Listening {
 }
 
 /** Throws the listener's own error (EADDRINUSE and the like). */
-export async function listen(app: Koa, port: number, host: string, patience = PATIENCE): Promise<Listening> {
+export async function listen(
+  app: Koa,
+  port: number,
+  host: string,
+  patience: Omit<typeof PATIENCE, 'idleMs'> = PATIENCE,
+): Promise<Listening> {
   const server: Server = createServer(
     {
       headersTimeout: patience.headersMs,
@@ -88,6 +105,14 @@ export async function listen(app: Koa, port: number, host: string, patience = PA
     },
     app.callback(),
   );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isMoving(socket)) return;
+    // Nothing may be put into an answer that is already on its way.
+    const answered = (socket as { _httpMessage?: { headersSent: boolean } | null })._httpMessage?.headersSent;
+    if (socket.writable && !answered)
+      socket.end(`HTTP/1.1 ${REFUSED[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+    else socket.destroy(error);
+  });
   server.on('checkExpectation', (_request, response) => {
     const error = new ApiError('expectation_failed');
     const body = errorBody(error, toWire('request', newId()), '');

@@ -1,6 +1,7 @@
 /** The `carillon` command. It works beside a running embedded installation, whose database it finds through DATA_DIR. */
 import { Command } from 'commander';
 import { migrations } from '../migrations/index.ts';
+import { bulkCommand } from './bulk.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { examine } from './doctor.ts';
 import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig, startedByNpm } from './lib/config.ts';
@@ -135,6 +136,8 @@ export async function run(args: readonly string[]): Promise<void> {
           );
       });
     });
+
+  program.addCommand(bulkCommand());
 
   try {
     await program.parseAsync([...args], { from: 'user' });

@@ -5,6 +5,7 @@
 import { channels } from '../channels/index.ts';
 import { type AnyChannel, createRegistry, type Registry } from './channel-kit/index.ts';
 import { type Audit, createAudit } from './features/audit/index.ts';
+import { type Bulks, createBulks } from './features/bulks/index.ts';
 import { type Connections, createConnections } from './features/connections/index.ts';
 import { createEvents } from './features/events/index.ts';
 import { createIdempotency, type Idempotency } from './features/idempotency/index.ts';
@@ -46,6 +47,7 @@ export interface Deps {
   readonly sandbox: Sandbox;
   readonly templates: Templates;
   readonly notifications: Notifications;
+  readonly bulks: Bulks;
   readonly inbound: Inbound;
   /** Base address of links and callbacks; known once the listener is. */
   readonly publicUrl: () => string;
@@ -115,6 +117,16 @@ export async function createDeps({
     adapterOf: sandbox.adapterOf,
     timing: { ...TIMING, ...timing },
   });
+  const bulks = createBulks({
+    db,
+    clock,
+    registry,
+    connections,
+    events,
+    idempotency,
+    doorbell,
+    plan: notifications.plan,
+  });
   const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
 
   return {
@@ -134,6 +146,7 @@ export async function createDeps({
     sandbox,
     templates,
     notifications,
+    bulks,
     inbound,
     publicUrl,
     async close() {

@@ -13,6 +13,8 @@ const SWEEP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export async function startWorker({
+  config,
+  bulks,
   db,
   idempotency,
   inbound,
@@ -24,10 +26,14 @@ export async function startWorker({
   const applied = runner('inbound', inbound.apply);
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
+  const cancelled = runner('bulks', bulks.cancelSome);
   const watched = runner('rollouts', notifications.watchRollouts);
   const keepHouse = runner('housekeeping', async () => {
+    const dropped = (await notifications.purge(config.retentionDays)) + (await inbound.purge(config.retentionDays));
+    if (dropped > 0) log.info({ partitions: dropped }, 'dropped what is older than RETENTION_DAYS');
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
+    await bulks.purge();
     return 0;
   });
 
@@ -62,6 +68,7 @@ export async function startWorker({
     void applied();
     void played();
     void swept();
+    void cancelled();
     void watched();
   };
   const timer = setInterval(sweep, SWEEP_MS);
@@ -80,6 +87,7 @@ export async function startWorker({
         applied.idle(),
         played.idle(),
         swept.idle(),
+        cancelled.idle(),
         watched.idle(),
         keepHouse.idle(),
       ]);

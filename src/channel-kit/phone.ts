@@ -20,8 +20,7 @@ export const phoneField: Field = {
 export function phoneAddress(to: Recipient, { defaultCountry }: AddressContext): string {
   const given = to.phone ?? '';
   if (E164.test(given)) {
-    if (!parsePhoneNumberFromString(given)?.isPossible())
-      throw new AddressError('phone', `${given} has the wrong length for its country.`);
+    if (!isPossible(given)) throw new AddressError('phone', `${given} has the wrong length for its country.`);
     return given;
   }
   if (defaultCountry && !given.startsWith('+') && NATIONAL.test(given)) {
@@ -33,3 +32,19 @@ export function phoneAddress(to: Recipient, { defaultCountry }: AddressContext):
     'Write the number as E.164: a plus sign, the country code and the number, digits only, such as +14155550123.',
   );
 }
+
+/**
+ * Whether a number can exist is a matter of its country, its kind and its length: what its first digits and its length say.
+ * Asked once for each of these, because a bulk has a million numbers and the library reads each from the beginning.
+ */
+function isPossible(number: string): boolean {
+  const kind = `${number.slice(1, 8)} ${number.length}`;
+  const known = kinds.get(kind);
+  if (known !== undefined) return known;
+  const possible = parsePhoneNumberFromString(number)?.isPossible() ?? false;
+  if (kinds.size >= KINDS_MAX) kinds.clear();
+  kinds.set(kind, possible);
+  return possible;
+}
+const kinds = new Map<string, boolean>();
+const KINDS_MAX = 50_000;

@@ -11,6 +11,7 @@ export const FEATURES = [
   'templates',
   'sandbox',
   'notifications',
+  'bulks',
   'inbound',
   'health',
   'docs',

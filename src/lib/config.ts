@@ -28,6 +28,8 @@ export interface Config {
   readonly defaultCountry: string | undefined;
   readonly plugins: readonly string[];
   readonly metricsPort: number | undefined;
+  /** 0: for ever. */
+  readonly retentionDays: number;
   /** `host:port` pairs that outbound calls may reach although they are private. */
   readonly egressAllow: readonly string[];
   readonly logLevel: string;
@@ -129,6 +131,13 @@ export const SETTINGS: readonly Setting[] = [
     meaning: 'host:port list that outbound calls may reach although the address is private.',
     example: '10.0.0.5:25',
   },
+  {
+    key: 'RETENTION_DAYS',
+    default: '0',
+    meaning:
+      'Days that messages, their history and providers’ callbacks are kept, at least 35; they go by whole months. 0 keeps them for ever.',
+    example: '400',
+  },
   { key: 'LOG_LEVEL', default: 'info', meaning: 'fatal, error, warn, info, debug or silent.' },
 ];
 
@@ -158,6 +167,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const text = (value: string) => value;
   const whole = (low: number, high: number) => (value: string) =>
     /^\d+$/.test(value) && Number(value) >= low && Number(value) <= high ? Number(value) : undefined;
+  const zeroOr = (parse: (value: string) => number | undefined) => (value: string) =>
+    value === '0' ? 0 : parse(value);
   const oneOf =
     <T extends string>(...values: T[]) =>
     (value: string) =>
@@ -246,6 +257,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       list((item) => /^(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}$/i.test(item)),
       'host:port pairs',
     ),
+    retentionDays: read('RETENTION_DAYS', 0, zeroOr(whole(35, 36_500)), '0 or a number from 35 to 36500'),
     logLevel: read(
       'LOG_LEVEL',
       'info',

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { CopyIn, type Lines } from './copy.ts';
 import { ApiError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -12,6 +13,12 @@ import type { Log } from './log.ts';
 export interface Sql {
   // biome-ignore lint/suspicious/noExplicitAny: the caller states the row type of its own statement
   query<R = any>(text: string, values?: readonly unknown[]): Promise<R[]>;
+}
+
+/** An open transaction of the writer. */
+export interface Trx extends Sql {
+  /** `copy messages (id, …) from stdin` with rows as `copyLine` makes them. */
+  copy(text: string, rows: Lines): Promise<void>;
 }
 
 export interface Statement {
@@ -27,7 +34,7 @@ export interface Db extends Sql {
   // biome-ignore lint/suspicious/noExplicitAny: the caller states the row types of its own statements
   batch<R extends any[][] = any[][]>(statements: readonly Statement[]): Promise<R>;
   /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
-  transaction<T>(work: (trx: Sql) => Promise<T>): Promise<T>;
+  transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
   /** A read-only transaction that can see the rows of this tenant and no others. */
   read<T>(tenantId: string, work: (trx: Sql) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -99,13 +106,18 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     return { ...(name ? { name } : {}), text, values: values as unknown[] };
   };
 
+  const copying = (client: pg.PoolClient): Trx => ({
+    ...on(client),
+    copy: (text, rows) => client.query(new CopyIn(text, rows.all())).done,
+  });
+
   /** `begin` may be several statements: they travel together. */
-  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Sql) => Promise<T>): Promise<T> {
+  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: unknown;
     try {
       await client.query(begin);
-      const result = await work(on(client));
+      const result = await work(copying(client));
       await client.query('commit');
       return result;
     } catch (error) {

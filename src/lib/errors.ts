@@ -95,6 +95,16 @@ export const ERRORS = {
     'invalid_request_error',
     'The body is larger than this address takes. Send less, or split it.',
   ),
+  upload_interrupted: entry(
+    408,
+    'invalid_request_error',
+    'The upload broke off before its end. Nothing of it was sent. Repeat it whole with the same idempotency key: what has arrived is not stored twice.',
+  ),
+  too_many_rows: entry(
+    413,
+    'invalid_request_error',
+    'A bulk has more rows than one request takes. GET /api/v1/channels/capabilities states the limits; send the rest as another bulk.',
+  ),
   uri_too_long: entry(414, 'invalid_request_error', 'The address is longer than 8 KB. Shorten the query.'),
   unsupported_media_type: entry(
     415,
@@ -110,6 +120,16 @@ export const ERRORS = {
     417,
     'invalid_request_error',
     'The Expect header asks for something other than 100-continue. Leave it out.',
+  ),
+  malformed_row: entry(
+    422,
+    'invalid_request_error',
+    'A row of a bulk cannot be read: not a JSON object, not UTF-8, a quote that is not closed, too many cells, or longer than a row may be. The message says which.',
+  ),
+  csv_header_invalid: entry(
+    422,
+    'invalid_request_error',
+    'The first line of a CSV must name the columns: the recipient fields the channels need, language, time_zone, and the variables. The message says what is wrong with it.',
   ),
   idempotency_key_invalid: entry(
     400,
@@ -212,6 +232,11 @@ export const ERRORS = {
     'Connections belong to live mode: the sandbox brings its own for every channel. Use a live key.',
   ),
   connection_failed: entry(422, 'policy_error', 'The provider refused the connection test. The message says why.'),
+  bulk_state: entry(
+    409,
+    'conflict_error',
+    'The state of this bulk does not allow that: only a running bulk is paused, only a paused one resumed, and none is changed once it is completed or cancelled.',
+  ),
   not_cancellable: entry(
     409,
     'conflict_error',

@@ -3,15 +3,15 @@
  * came, asks the hooks who is calling, calls the handler, and writes the answer. The same objects feed the OpenAPI
  * document and the guard tests, so a route cannot be served without being described.
  */
-import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { Router } from '@koa/router';
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
 import Koa from 'koa';
-import getRawBody from 'raw-body';
+import { type BodyStream, drain, readBody } from './body.ts';
 import type { Clock } from './clock.ts';
 import { ApiError, type ErrorCode, fromStore } from './errors.ts';
 import { newId, toWire } from './ids.ts';
-import { type JsonLimits, readJsonObject } from './json.ts';
+import type { JsonLimits } from './json.ts';
 import type { Log } from './log.ts';
 import { type Validator, validator } from './schema.ts';
 
@@ -39,6 +39,8 @@ export interface Request<P = unknown, Q = unknown, B = unknown> {
   readonly body: B;
   /** The bytes of the body as they came; empty when there was none. */
   readonly raw: Buffer;
+  /** The body of a route that consumes `stream`. */
+  readonly stream?: BodyStream;
   readonly method: string;
   /** Path and query as they came, without the host of an absolute request target. */
   readonly target: string;
@@ -54,6 +56,8 @@ export interface Reply {
   readonly status: number;
   /** An object is sent as JSON; text as it is, with `type`. */
   readonly body?: object | string | Buffer;
+  /** Instead of a body: sent as it comes, no faster than it is taken. */
+  readonly pieces?: AsyncIterable<string>;
   /** Content type of a text or binary body. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
@@ -83,8 +87,10 @@ export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSche
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
-  /** Default `json` when there is a `body`, else no body is read. `raw` leaves it to the handler. */
-  readonly consumes?: 'json' | 'form' | 'raw';
+  /** Default `json` when there is a `body`, else no body is read. `raw` and `stream` leave judging it to the handler. */
+  readonly consumes?: 'json' | 'form' | 'raw' | 'stream';
+  /** Content types of a `stream`, with the schema of each as far as it has one; `body` describes the JSON. */
+  readonly accepts?: Readonly<Record<string, TSchema>>;
   /** Bytes. Default 1 MB. */
   readonly bodyLimit?: number;
   readonly jsonLimits?: JsonLimits;
@@ -118,14 +124,15 @@ export interface HttpOptions {
   readonly clock: Clock;
   /** Proxies in front of us whose `X-Forwarded-For` is believed; 0 believes none. */
   readonly trustedProxies: number;
+  /** Milliseconds a streamed body may pause. Default 30,000. */
+  readonly idleMs?: number;
 }
 
-const BODY_LIMIT = 1_048_576;
 const NOTHING = Buffer.alloc(0);
 const URL_LIMIT = 8_192;
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
 
-export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOptions): Koa {
+export function createHttp({ routes, hooks, log, clock, trustedProxies, idleMs = 30_000 }: HttpOptions): Koa {
   const app = new Koa({ proxy: trustedProxies > 0, maxIpsCount: trustedProxies });
   const router = new Router({ strict: true, sensitive: true });
   const methods = methodsByPath(routes);
@@ -133,12 +140,13 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
   const answer = (ctx: Koa.Context, reply: Reply): void => {
     ctx.status = reply.status;
     for (const [name, value] of Object.entries(reply.headers ?? {})) ctx.set(name, value as string | string[]);
-    if (reply.body === undefined) ctx.body = null;
+    if (reply.pieces) ctx.body = Readable.from(reply.pieces, { objectMode: false });
+    else if (reply.body === undefined) ctx.body = null;
     else if (typeof reply.body === 'string' || Buffer.isBuffer(reply.body)) ctx.body = reply.body;
     else ctx.body = JSON.stringify(reply.body);
     // Koa turns an empty body into 204; the reply's own status stands.
     ctx.status = reply.status;
-    if (reply.body !== undefined) ctx.type = reply.type ?? 'application/json';
+    if (reply.body !== undefined || reply.pieces) ctx.type = reply.type ?? 'application/json';
   };
 
   const handle = async (
@@ -211,16 +219,17 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies }: HttpOp
         const principal = await hooks.authenticate[spec.auth](arrived);
         if (spec.scope && !principal.scopes.includes(spec.scope))
           throw new ApiError('insufficient_scope', `This call needs a key with the scope "${spec.scope}".`);
-        const { raw, body } = await readBody(ctx.req, spec);
+        const { raw, body, stream } = await readBody(ctx.req, spec, idleMs);
         const request: Request = {
           ...arrived,
           principal,
           raw,
+          ...(stream ? { stream } : {}),
           params: judge.params(ctx.params ?? {}),
           query: judge.query({ ...ctx.query }),
           body: judge.body(body),
         };
-        const reply = await spec.handler(request);
+        const reply = await spec.handler(request).finally(() => stream && drain(ctx.req));
         if (spec.audit && reply.status < 400) await audit(spec.audit, request, reply);
         return reply;
       });
@@ -297,7 +306,8 @@ function judges(spec: Route): Judges {
     schema ? validator(schema, kind) : undefined;
   const params = compiled(spec.params, 'query');
   const query = compiled(spec.query, 'query');
-  const body = spec.consumes === 'raw' ? undefined : compiled(spec.body, 'body');
+  const own = spec.consumes === 'raw' || spec.consumes === 'stream';
+  const body = own ? undefined : compiled(spec.body, 'body');
   return {
     // An id that is not one is simply not there.
     params: (value) => {
@@ -307,44 +317,6 @@ function judges(spec: Route): Judges {
     query: (value) => (query ? query.check(value) : value),
     body: (value) => (body ? body.check(value) : value),
   };
-}
-
-async function readBody(req: IncomingMessage, spec: Route): Promise<{ raw: Buffer; body: unknown }> {
-  const consumes = spec.consumes ?? (spec.body ? 'json' : undefined);
-  if (!consumes) return { raw: NOTHING, body: undefined };
-  const type = req.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
-    throw new ApiError('unsupported_content_encoding');
-  if (consumes === 'json' && type !== 'application/json') throw new ApiError('unsupported_media_type');
-  if (consumes === 'form' && type !== 'application/x-www-form-urlencoded')
-    throw new ApiError('unsupported_media_type', 'The body must be a form.');
-  const limit = spec.bodyLimit ?? BODY_LIMIT;
-  let raw: Buffer;
-  try {
-    raw = await getRawBody(req, { limit, length: req.headers['content-length'] });
-  } catch (error) {
-    if ((error as { type?: string }).type === 'entity.too.large')
-      throw new ApiError(
-        'body_too_large',
-        `The body is larger than the ${limit.toLocaleString('en')} bytes this address takes.`,
-        { headers: { Connection: 'close' } },
-      );
-    throw new ApiError('malformed_json', 'The body broke off before its end.');
-  }
-  if (consumes === 'raw') return { raw, body: undefined };
-  if (consumes === 'form') return { raw, body: readForm(raw) };
-  return { raw, body: readJsonObject(raw, spec.jsonLimits) };
-}
-
-/** A field that comes twice (a list of ticked boxes) becomes a list. */
-function readForm(raw: Buffer): Record<string, string | string[]> {
-  const fields = new URLSearchParams(raw.toString('utf8'));
-  return Object.fromEntries(
-    [...new Set(fields.keys())].map((name) => {
-      const values = fields.getAll(name);
-      return [name, values.length > 1 ? values : (values[0] ?? '')];
-    }),
-  );
 }
 
 /** Which methods a path takes, for the 405 answer. */

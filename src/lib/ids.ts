@@ -8,7 +8,7 @@ import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const VALUES = new Map([...ALPHABET].map((character, value) => [character, BigInt(value)]));
+const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
 
 export const PREFIXES = {
   notification: 'ntf',
@@ -74,14 +74,21 @@ export function toWire(kind: IdKind, uuid: string): string {
 export function fromWire(kind: IdKind, wire: string): string | undefined {
   const prefix = `${PREFIXES[kind]}_`;
   if (wire.length !== prefix.length + 26 || !wire.startsWith(prefix)) return undefined;
-  let value = 0n;
-  for (const character of wire.slice(prefix.length)) {
-    const digit = VALUES.get(character);
-    if (digit === undefined) return undefined;
-    value = (value << 5n) | digit;
+  let hex = '';
+  // The first two of 130 bits are none of the id's.
+  let rest = 0;
+  let bits = -2;
+  for (let at = prefix.length; at < wire.length; at++) {
+    const digit = VALUES.get(wire.charAt(at));
+    if (digit === undefined || (bits === -2 && digit > 7)) return undefined;
+    rest = (rest << 5) | digit;
+    bits += 5;
+    while (bits >= 4) {
+      bits -= 4;
+      hex += (rest >> bits).toString(16);
+      rest &= (1 << bits) - 1;
+    }
   }
-  if (value >> 128n) return undefined;
-  const hex = value.toString(16).padStart(32, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

@@ -10,6 +10,8 @@ export interface JsonLimits {
   readonly depth?: number;
   /** Default 1,000. */
   readonly properties?: number;
+  /** Default 20,000. */
+  readonly values?: number;
 }
 
 /** Commas outside of texts. Validation tells every fault of every value, so a list of a million is a million faults. */
@@ -30,7 +32,7 @@ export function readJsonObject(bytes: Buffer, limits: JsonLimits = {}): Record<s
   }
   const depth = limits.depth ?? 32;
   // A short text cannot hold too much, and how deep it is shows when it is inspected.
-  if (text.length > SHORT) measure(text, depth, limits.properties ?? 1_000);
+  if (text.length > SHORT) measure(text, depth, limits.properties ?? 1_000, limits.values ?? VALUES_MAX);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -46,7 +48,7 @@ export function readJsonObject(bytes: Buffer, limits: JsonLimits = {}): Record<s
 }
 
 /** Before parsing, because the parser itself accepts a million nested arrays and only the printer dies of them. */
-function measure(text: string, depthMax: number, propertiesMax: number): void {
+function measure(text: string, depthMax: number, propertiesMax: number, valuesMax: number): void {
   let depth = 0;
   let properties = 0;
   let values = 0;
@@ -60,7 +62,7 @@ function measure(text: string, depthMax: number, propertiesMax: number): void {
     else if (c === 123 || c === 91) {
       if (++depth > depthMax) throw new ApiError('too_deep');
     } else if (c === 125 || c === 93) depth--;
-    else if ((c === 58 && ++properties > propertiesMax) || (c === 44 && ++values > VALUES_MAX))
+    else if ((c === 58 && ++properties > propertiesMax) || (c === 44 && ++values > valuesMax))
       throw new ApiError('too_many_properties');
   }
 }

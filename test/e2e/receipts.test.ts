@@ -1,7 +1,7 @@
 /** What providers say later: late, twice, in any order, wrongly signed, or about somebody else. The status only ever goes forward. */
 import { createHmac } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fromWire } from '../../src/lib/ids.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { fromWire, newId } from '../../src/lib/ids.ts';
 import { until } from '../support/product.ts';
 import type { Json, SignedCallback } from '../support/providers/fake.ts';
 import { startMeta } from '../support/providers/meta.ts';
@@ -259,5 +259,95 @@ describe('one callback address for all numbers of an app', () => {
     expect(await post(signedByMeta(callback, text))).toBe(200);
     await applied();
     expect((await scene.get(id)).status).toBe('sent');
+  });
+});
+
+describe('callbacks that come together', () => {
+  const hook = (body: Buffer): SignedCallback => ({
+    method: 'POST',
+    url: scene.meta.webhookUrl as string,
+    headers: {
+      'content-type': 'application/json',
+      'x-hub-signature-256': `sha256=${createHmac('sha256', String(scene.meta.credentials.app_secret)).update(body).digest('hex')}`,
+    },
+    body,
+  });
+
+  it('are stored byte for byte, and the worker is rung for once a flush', async () => {
+    const bodies = Array.from({ length: 100 }, (_, i) =>
+      Buffer.from(JSON.stringify({ object: 'x', note: '\u00e4\u20ac'.repeat(i % 7), i }) + '\n'.repeat(i % 3)),
+    );
+    bodies.push(Buffer.from([0, 255, 0, 195]));
+    const rung = vi.spyOn(scene.product.deps.doorbell, 'ring');
+    const asked = vi.spyOn(scene.product.deps.db, 'query');
+    const answers = await Promise.all(bodies.map((body) => post(hook(body))));
+    const rings = rung.mock.calls.filter(([bell]) => bell === 'inbound').length;
+    const flushes = asked.mock.calls.filter(([text]) => text.includes('insert into inbound_requests')).length;
+    rung.mockRestore();
+    asked.mockRestore();
+    expect(new Set(answers)).toEqual(new Set([200]));
+    expect(rings).toBe(flushes);
+    expect(flushes).toBeLessThan(bodies.length);
+    const kept = await scene.query<{ body: Buffer }>('select body from inbound_requests order by id desc limit $1', [
+      bodies.length,
+    ]);
+    const texts = (all: readonly Buffer[]) => all.map((body) => body.toString('hex')).sort();
+    expect(texts(kept.map(({ body }) => body))).toEqual(texts(bodies));
+    await applied();
+  });
+
+  it('of ten statuses each are applied to every message that they name, however many there are', async () => {
+    const first = await sent('whatsapp');
+    const [known] = await scene.query<{ connection_id: string }>(
+      'select connection_id from provider_refs where provider_id = $1',
+      [first.message.id],
+    );
+    // Copies of a message that was really sent, as if each had been: 1,500 of them in 150 callbacks.
+    const copies = Array.from({ length: 1_500 }, (_, i) => ({ id: newId(), provider: `wamid.copy.${i}` }));
+    const rows = JSON.stringify(copies);
+    await scene.query(
+      `insert into messages select (m2).* from (select jsonb_populate_record(m, jsonb_build_object('id', c.id)) as m2
+         from messages m, jsonb_to_recordset($1) as c(id uuid, provider text)
+         where m.id = (select message_id from provider_refs where provider_id = $2)) q`,
+      [rows, first.message.id],
+    );
+    await scene.query(
+      `insert into provider_refs select $2, c.provider, c.id, 1 from jsonb_to_recordset($1) as c(id uuid, provider text)`,
+      [rows, known?.connection_id],
+    );
+    const at = String(Math.floor(Date.now() / 1_000));
+    const body = (from: number) =>
+      Buffer.from(
+        JSON.stringify({
+          object: 'whatsapp_business_account',
+          entry: [
+            {
+              id: '1',
+              changes: [
+                {
+                  field: 'messages',
+                  value: {
+                    messaging_product: 'whatsapp',
+                    metadata: { phone_number_id: scene.meta.credentials.phone_number_id },
+                    statuses: copies
+                      .slice(from, from + 10)
+                      .map(({ provider }) => ({ id: provider, status: 'delivered', timestamp: at, recipient_id: '1' })),
+                  },
+                },
+              ],
+            },
+          ],
+        }),
+      );
+    const calls = Array.from({ length: 150 }, (_, i) => post(hook(body(i * 10))));
+    expect(new Set(await Promise.all(calls))).toEqual(new Set([200]));
+    await applied();
+    const [row] = await scene.query<{ delivered: string; told: string }>(
+      `select count(*) filter (where status = 'delivered') as delivered,
+         (select count(*) from events where type = 'message.delivered' and message_id = any($1)) as told
+       from messages where id = any($1)`,
+      [copies.map(({ id }) => id)],
+    );
+    expect([Number(row?.delivered), Number(row?.told)]).toEqual([1_500, 1_500]);
   });
 });

@@ -28,7 +28,7 @@ describe.each(codes)('%s', (code) => {
 const STATUSES: Readonly<Record<string, readonly number[]>> = {
   authentication_error: [401],
   permission_error: [403],
-  invalid_request_error: [400, 405, 413, 414, 415, 417, 422],
+  invalid_request_error: [400, 405, 408, 413, 414, 415, 417, 422],
   policy_error: [422],
   not_found_error: [404],
   conflict_error: [409],

@@ -15,6 +15,7 @@ const name = ({ method, path }: Route): string => `${method} ${path}`;
 /** Change something without a row in the audit log, and why that is right. */
 const NOT_AUDITED: Readonly<Record<string, string>> = {
   'POST /api/v1/notifications/send': 'a send is its own row, with key, address and request id',
+  'POST /api/v1/notifications/bulk': 'a bulk is its own row, with key, address and request id, as each of its messages',
   'DELETE /api/v1/notifications/:notification_id': 'as above: the message keeps who cancelled it',
   'POST /api/v1/notifications/:notification_id/retry': 'a retry is a send',
   'POST /api/admin/tenants': 'the service writes it with the tenant, in one transaction',

@@ -63,12 +63,14 @@ function operation(route: Route): object {
     ...(route.description ? { description: route.description } : {}),
     ...(route.auth === 'open' ? { security: [] } : { security: [{ apiKey: [] }, { bearer: [] }] }),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(route.body
-      ? { requestBody: { required: true, content: { 'application/json': { schema: plain(route.body) } } } }
-      : {}),
+    ...(route.body ? { requestBody: { required: true, content: contents(route) } } : {}),
     responses: { ...successes(route), ...failures(errorsOf(route)) },
   };
 }
+
+/** By content type. */
+const contents = ({ body, accepts = { 'application/json': body } }: Route): object =>
+  Object.fromEntries(Object.entries(accepts).map(([type, schema]) => [type, { schema: plain(schema) }]));
 
 const operationId = ({ method, path }: Route): string =>
   `${method.toLowerCase()}_${path

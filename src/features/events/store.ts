@@ -1,5 +1,6 @@
 /** SQL of the events table. */
-import type { Sql } from '../../lib/db.ts';
+import type { Lines } from '../../lib/copy.ts';
+import type { Sql, Trx } from '../../lib/db.ts';
 import type { NewEvent } from './index.ts';
 import { INSERT_EVENTS } from './sql.ts';
 
@@ -11,3 +12,6 @@ export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: 
     [JSON.stringify(events)],
   );
 }
+
+export const copyEvents = (trx: Trx, lines: Lines): Promise<void> =>
+  trx.copy('copy events (id, tenant_id, mode, type, message_id, data) from stdin', lines);

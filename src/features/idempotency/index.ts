@@ -35,6 +35,8 @@ export interface Idempotency {
   claim(claims: readonly Claim[]): Statement;
   /** The first answers to these keys, by `nameOf`. */
   stored(claims: readonly Claim[]): Promise<ReadonlyMap<string, Stored>>;
+  /** The first answer under a key, as long as it stands; another transaction's is not waited for. */
+  find(key: Pick<Claim, 'tenantId' | 'mode' | 'key'>): Promise<Stored | undefined>;
   /** Frees the keys of those notifications whose messages have all definitely failed. */
   release(trx: Sql, notificationIds: readonly string[]): Promise<void>;
   /** Forgets expired keys; returns how many. */
@@ -51,6 +53,7 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
     return claimKeys([...first.values()], KEEP_DAYS);
   },
   stored: async (claims) => new Map((await findKeys(db, claims)).map((row) => [nameOf(row), row])),
+  find: async (key) => (await findKeys(db, [key], true))[0],
   release: (trx, notificationIds) => releaseKeys(trx, notificationIds),
   async purge() {
     let purged = 0;

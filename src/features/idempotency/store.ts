@@ -25,6 +25,8 @@ export const claimKeys = (claims: readonly Claim[], keepDays: number): Statement
 export const findKeys = async (
   sql: Sql,
   keys: readonly { tenantId: string; mode: Mode; key: string }[],
+  /** Only what a repeat would be answered with. */
+  taken = false,
 ): Promise<Stored[]> => {
   const rows = await sql.query<{
     tenant_id: string;
@@ -36,8 +38,9 @@ export const findKeys = async (
     body: string;
   }>(
     `select old.tenant_id, old.mode, old.key, encode(old.request_hash, 'hex') as hash, old.notification_id, old.status, old.body
-     from ${RECORD} join idempotency old on (old.tenant_id, old.mode, old.key) = (i."tenantId", i.mode, i.key)`,
-    [JSON.stringify(keys)],
+     from ${RECORD} join idempotency old on (old.tenant_id, old.mode, old.key) = (i."tenantId", i.mode, i.key)
+     where not $2 or (old.released_at is null and old.expires_at >= clock_now())`,
+    [JSON.stringify(keys), taken],
   );
   return rows.map(({ tenant_id, notification_id, ...row }) => ({
     ...row,

@@ -9,11 +9,20 @@ import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
 import { fromWire, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
+import { dropOlder } from '../../lib/partitions.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
-import { claimRequests, insertRequests, markApplied, markUnreadable, putOff, type StoredRequest } from './store.ts';
+import {
+  claimRequests,
+  hasWaiting,
+  insertRequests,
+  markApplied,
+  markUnreadable,
+  putOff,
+  type StoredRequest,
+} from './store.ts';
 
 export { inboundRoutes } from './routes.ts';
 
@@ -22,6 +31,8 @@ export interface Inbound {
   receive(adapterId: string, connectionWireId: string, request: RawRequest): Promise<Reply>;
   /** Reads what was stored and hands it on; returns how many requests. */
   apply(): Promise<number>;
+  /** Drops months of requests older than so many days, all of them read; 0 keeps everything. Returns how many months. */
+  purge(days: number): Promise<number>;
 }
 
 export interface InboundDeps {
@@ -40,9 +51,13 @@ interface Door {
 }
 
 export function createInbound({ db, connections, sandbox, receipts, doorbell, log }: InboundDeps): Inbound {
+  /** Statuses in a request, as of the last batch. */
+  let perRequest = 1;
   const store = createBatcher<StoredRequest, undefined>({
     flush: async (requests) => {
       await insertRequests(db, requests);
+      // Once for all that were stored together.
+      doorbell.ring('inbound');
       return requests.map(() => undefined);
     },
     full: () => new ApiError('unavailable', undefined, { retryAfterSeconds: 1 }),
@@ -91,8 +106,10 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
   }
 
   /** `undefined`: the connection cannot be opened here. */
-  async function receiptsOf(request: StoredRequest): Promise<NewReceipt[] | undefined> {
-    const connection = await open(request.connectionId);
+  async function receiptsOf(
+    request: StoredRequest,
+    connection: OpenConnection | undefined,
+  ): Promise<NewReceipt[] | undefined> {
     const door = connection && doorOf(request.adapter, connection);
     if (!door) return undefined;
     const found: NewReceipt[] = [];
@@ -117,15 +134,21 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       const requests = await claimRequests(trx, limit);
       if (requests.length === 0) return 0;
       taken(requests);
-      const read = await Promise.all(requests.map(async (request) => ({ request, found: await receiptsOf(request) })));
-      await receipts.ingest(
-        trx,
-        read.flatMap(({ found }) => found ?? []),
+      const opened = await connections.open(
+        requests.map(({ connectionId }) => connectionId),
+        { archived: true },
       );
-      const idsOf = (opened: boolean) =>
-        read.filter(({ found }) => (found !== undefined) === opened).map(({ request }) => request.id);
-      await markApplied(trx, idsOf(true));
-      await putOff(trx, idsOf(false), PUT_OFF_SECONDS);
+      const read: { readonly request: StoredRequest; readonly found: readonly NewReceipt[] | undefined }[] = [];
+      for (const request of requests)
+        read.push({ request, found: await receiptsOf(request, opened.get(request.connectionId)) });
+      const all = read.flatMap(({ found }) => found ?? []);
+      perRequest = Math.max(1, all.length / requests.length);
+      await receipts.ingest(trx, all);
+      const idsOf = (understood: boolean) =>
+        read.filter(({ found }) => (found !== undefined) === understood).map(({ request }) => request.id);
+      const [done, later] = [idsOf(true), idsOf(false)];
+      if (done.length > 0) await markApplied(trx, done);
+      if (later.length > 0) await putOff(trx, later, PUT_OFF_SECONDS);
       return requests.length;
     });
 
@@ -162,21 +185,23 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       if (!door.verify(request)) throw new ApiError('bad_signature');
       if (challenge !== undefined) return { status: 200, body: challenge, type: 'text/plain' };
       await store.add({ ...request, id: newId(), connectionId, adapter: adapterId });
-      doorbell.ring('inbound');
       return { status: 200, body: '', type: 'text/plain' };
     },
     async apply() {
       try {
-        return await applyBatch(BATCH);
+        return await applyBatch(Math.ceil(BATCH / perRequest));
       } catch (error) {
         if (isOutage(error)) throw error;
         return applySingly();
       }
     },
+    purge: async (days) =>
+      days === 0 ? 0 : dropOlder(db, 'inbound_requests', days, (sql, { name }) => hasWaiting(sql, name)),
   };
 }
 
-const BATCH = 200;
+/** Statuses of one transaction, about; a request that holds more is read whole. */
+const BATCH = 1_000;
 const PUT_OFF_SECONDS = 60;
 const ID_MAX = 512;
 const TEXT_MAX = 1_000;

@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { type Request, type Route, route } from '../../lib/http.ts';
 import type { Inbound } from './index.ts';
+import { queryOf } from './query.ts';
 
 export function inboundRoutes({
   inbound,
@@ -21,7 +22,7 @@ export function inboundRoutes({
     return inbound.receive(request.params.adapter, request.params.connection_id, {
       method,
       url,
-      query: Object.fromEntries(new URL(url).searchParams),
+      query: queryOf(url),
       headers,
       body: raw,
       at,

@@ -1,6 +1,7 @@
 /** SQL of raw requests from providers. */
 import type { RawRequest } from '../../channel-kit/index.ts';
 import type { Sql } from '../../lib/db.ts';
+import { queryOf } from './query.ts';
 
 export interface StoredRequest extends RawRequest {
   readonly id: string;
@@ -9,17 +10,25 @@ export interface StoredRequest extends RawRequest {
   readonly adapter: string;
 }
 
-export const insertRequests = (sql: Sql, requests: readonly StoredRequest[]): Promise<unknown> =>
-  sql.query(
+/** The bodies travel as one piece of bytes, which is the only form in which they are not written as text first. */
+export const insertRequests = (sql: Sql, requests: readonly StoredRequest[]): Promise<unknown> => {
+  let start = 1;
+  const rows = requests.map(({ id, connectionId, adapter, method, url, headers, body }) => {
+    const from = start;
+    start += body.length;
+    return { id, connectionId, method, url, headers: { ...headers, ':adapter': adapter }, from, length: body.length };
+  });
+  return sql.query(
     `insert into inbound_requests (id, connection_id, method, url, headers, body)
-     select id, "connectionId", method, url, headers || jsonb_build_object(':adapter', adapter), decode(body, 'base64')
-     from jsonb_to_recordset($1) as r(id uuid, "connectionId" uuid, adapter text, method text, url text, headers jsonb, body text)`,
-    [
-      JSON.stringify(
-        requests.map(({ query: _, at: __, ...request }) => ({ ...request, body: request.body.toString('base64') })),
-      ),
-    ],
+     select id, "connectionId", method, url, headers, substring($2::bytea from "from" for length)
+     from jsonb_to_recordset($1) as r(id uuid, "connectionId" uuid, method text, url text, headers jsonb, "from" int, length int)`,
+    [JSON.stringify(rows), Buffer.concat(requests.map(({ body }) => body))],
   );
+};
+
+/** A request of this partition waits to be read. */
+export const hasWaiting = async (sql: Sql, partition: string): Promise<boolean> =>
+  (await sql.query(`select from "${partition}" where applied_at is null limit 1`)).length > 0;
 
 /** The next that were not applied, held until the end of the transaction. */
 export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequest[]> => {
@@ -40,7 +49,7 @@ export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequ
     ...row,
     headers,
     adapter,
-    query: Object.fromEntries(new URL(row.url).searchParams),
+    query: queryOf(row.url),
   }));
 };
 

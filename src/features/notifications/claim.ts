@@ -161,7 +161,7 @@ export const leaveRange = (sql: Sql, rows: readonly (Again & { dueId: string })[
   sql.query(
     `insert into due (id, kind, tenant_id, connection_id, lane, run_at, tries, opened, opened_at, bulk_id, held)
      select r.id, case when r.deadline then 'deadline' else 'message' end, due.tenant_id, due.connection_id, due.lane, r."runAt", r.tries, r.opened,
-       case when r.opened then due.opened_at end, due.bulk_id, due.held
+       case when r.opened then due.opened_at end, due.bulk_id, due.held and not r.deadline
      from jsonb_to_recordset($1) as r(id uuid, "dueId" uuid, "runAt" timestamptz, tries smallint, opened boolean, deadline boolean)
      join due on due.id = r."dueId"
      on conflict (id) do nothing`,

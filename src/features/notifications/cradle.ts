@@ -116,4 +116,5 @@ const NEWBORN = {
   failedAt: null,
   readAt: null,
   complainedAt: null,
+  quietHours: null,
 } as const satisfies Partial<Message>;

@@ -6,28 +6,39 @@
  */
 import { type AcceptDeps, createAccept } from './accept.ts';
 import { createDispatcher, type DispatchDeps, type Dispatcher } from './dispatch.ts';
-import { createPlanner, type PlanDeps } from './plan.ts';
+import { createPlanner, type PlanDeps, type Planner } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
+import { purgeOlder } from './retention.ts';
 import { createWatch } from './rollouts.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
+export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnbegun, releaseBulk } from './held.ts';
+export { BULK_LIMITS } from './limits.ts';
+export type { Plan, Planner } from './plan.ts';
+export { judge, type Refusal, refusalOf } from './policy.ts';
+export { bindSheaf, type Sheaf } from './pour.ts';
 export type { Overview, Queries, Summary } from './queries.ts';
+export { isZone, localTime, nextAllowed, type QuietHours } from './quiet.ts';
 export type { NewReceipt, Receipts } from './receipts.ts';
 export { notificationRoutes } from './routes.ts';
-export { STATUSES } from './schema.ts';
+export { page, type SendBody, type SendNotification, STATUSES, sendAheadMs, sendBody } from './schema.ts';
 export type { Verbs } from './service.ts';
-export type { Origin } from './types.ts';
-export { reasons } from './view.ts';
+export type { NewMessage, Origin, SendCommand } from './types.ts';
+export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {
   readonly receipts: Receipts;
   /** A worker of this process; start it at most once. */
   readonly dispatcher: Dispatcher;
+  /** For bulks, which store what is planned by themselves. */
+  readonly plan: Planner;
   /** Counts what became of rollouts, at most every two seconds; answers how many have more to be counted at once. */
   watchRollouts(): Promise<number>;
+  /** Drops months older than so many days, but for those that hold work; 0 keeps everything. Returns how many partitions. */
+  purge(days: number): Promise<number>;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
@@ -49,7 +60,9 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
     dispatcher,
+    plan,
     watchRollouts: createWatch(deps),
+    purge: (days) => purgeOlder(deps.db, days),
     idle: () => accept.idle(),
   };
 }

@@ -7,8 +7,8 @@ import type { Db } from '../../lib/db.ts';
 import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Mode } from '../../lib/http.ts';
 import { notificationIdOf } from '../../lib/ids.ts';
+import { messagesOfMany } from './queries-store.ts';
 import { loadAttempts, loadReceipts } from './receipts-store.ts';
-import { loadNotifications } from './store.ts';
 import type { AttemptRow, Message, ReceiptRow } from './types.ts';
 
 export interface Found {
@@ -47,7 +47,7 @@ export function createLookUp(db: Db): LookUp {
 
 async function find(db: Db, tenantId: string, mode: Mode, ids: readonly string[]): Promise<Found[]> {
   const [messages, attempts, receipts] = await db.read(tenantId, async (sql) => {
-    const found = await loadNotifications(sql, tenantId, mode, [...new Set(ids)]);
+    const found = await messagesOfMany(sql, tenantId, mode, [...new Set(ids)]);
     const messageIds = found.map(({ id }) => id);
     if (messageIds.length === 0) return [[], [], []];
     return [found, await loadAttempts(sql, messageIds), await loadReceipts(sql, messageIds)];

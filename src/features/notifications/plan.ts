@@ -2,17 +2,17 @@
  * From commands to plans: which channel, which template version and language, which connection, which address. Reads only
  * what caches hold or one query per batch can tell, and decides nothing: whatever is wrong is written down for the rules.
  */
-import { AddressError, type AnyChannel, type Content, type Registry } from '../../channel-kit/index.ts';
+import { AddressError, type AnyChannel, type Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
-import type { Tenant, Tenants } from '../tenants/index.ts';
-import { channelsOf, fallbackOf, partOf, stepParam } from './parts.ts';
+import type { Tenants } from '../tenants/index.ts';
+import { createOutliner, type Outline, type OutlineAsk } from './outline.ts';
+import { channelsOf, fallbackOf, partOf } from './parts.ts';
 import { personOf } from './person.ts';
-import type { Ask, Request, Source } from './policy.ts';
-import { rawContent } from './render.ts';
-import { RAW_FIELDS, type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
+import type { Ask, Request } from './policy.ts';
+import { type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
 import type { NewMessage, Origin, SendCommand } from './types.ts';
 
 export interface Plan {
@@ -46,113 +46,55 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
       Promise.all(slugs.map(async (slug) => [slug, await templates.resolve(tenantId, slug)] as const)),
     ]);
     const bySlug = new Map(resolved);
+    const outlineOf = createOutliner({ registry, routes, templates, defaultLanguage: tenant.defaultLanguage });
     return commands.map((command) => {
-      const template = templates.pick(bySlug.get(command.body.notification.template_id ?? ''), () =>
-        personOf(registry, command.body, tenant.defaultCountry),
+      const { body } = command;
+      const template = templates.pick(bySlug.get(body.notification.template_id ?? ''), () =>
+        personOf(registry, body, tenant.defaultCountry),
       );
-      const shared = { template, tenant, templates };
-      const known = (id: string): Known => ({ ...shared, channel: registry.channel(id), route: routes.get(id) });
-      const { channels, fallback = [] } = command.body.notification;
-      const asks = [
-        ...channels.map((id) => ask(id, command.body, known(id))),
-        ...fallback.map(({ channel: id }, at) => ({ ...ask(id, command.body, known(id)), param: stepParam(at) })),
-      ];
+      const outline = outlineOf(body, template);
+      const asks = outline.asks.map((one) => ask(one, body.recipient, tenant.defaultCountry));
       const notificationId = newNotificationId();
       return {
         notificationId,
-        request: requestOf(command.body, asks, template, templates),
+        request: {
+          notification: body.notification,
+          asks,
+          rawGiven: outline.rawGiven,
+          template: outline.template,
+          data: judgeData(body.notification.data ?? {}, outline, template, templates),
+        },
         messages: messagesOf({ command, origin, asks, template, routes, notificationId }),
       };
     });
   };
 }
 
-interface Known {
-  readonly channel: AnyChannel | undefined;
-  readonly route: ConnectionRoute | undefined;
-  readonly template: ResolvedTemplate | undefined;
-  readonly tenant: Tenant;
-  readonly templates: Templates;
-}
-
-function ask(
-  id: string,
-  { recipient, notification }: SendBody,
-  { channel, route, template, tenant, templates }: Known,
-): Ask {
-  if (!channel)
-    return {
-      id,
-      channel,
-      connected: false,
-      missingFields: [],
-      address: undefined,
-      addressFault: undefined,
-      rawFields: [],
-      missingRaw: [],
-      source: undefined,
-      content: undefined,
-      language: undefined,
-    };
-  const missingFields = channel.recipient
-    .filter(({ name, required }) => required && recipient[name] === undefined)
-    .map(({ name }) => name);
-  const properties = Object.keys(channel.content.properties);
-  const rawFields = RAW_FIELDS.filter((field) => properties.includes(field) && notification[field] !== undefined);
-  const missingRaw = neededRaw(channel, notification);
-  const language =
-    template &&
-    templates.pickLanguage(template, id, [notification.language, recipient.language, tenant.defaultLanguage]);
-  const source = sourceOf(
-    channel,
-    notification,
-    template !== undefined && language !== undefined,
-    rawFields.length > 0 && missingRaw.length === 0,
-  );
-  const content =
-    source === 'own'
-      ? (notification.content?.[id] as Content)
-      : source === 'raw'
-        ? rawContent(channel, notification)
-        : undefined;
+/** One channel of the request for one person. */
+function ask(outline: OutlineAsk, recipient: SendBody['recipient'], country: string | undefined): Ask {
+  const { channel, required } = outline;
+  let missingFields: readonly string[] = NONE;
+  for (const name of required)
+    if (recipient[name] === undefined) missingFields = required.filter((field) => recipient[field] === undefined);
+  const { address, addressFault } = channel ? addressOf(channel, recipient, missingFields, country) : NOWHERE;
   return {
-    id,
+    id: outline.id,
+    ...(outline.param ? { param: outline.param } : {}),
     channel,
-    connected: route !== undefined,
+    connected: outline.connected,
     missingFields,
-    ...addressOf(channel, recipient, missingFields, tenant.defaultCountry),
-    rawFields,
-    missingRaw,
-    language,
-    source,
-    content,
+    address,
+    addressFault,
+    rawFields: outline.rawFields,
+    missingRaw: outline.missingRaw,
+    source: outline.source,
+    content: outline.content,
+    language: outline.language,
   };
 }
 
-/** D9: the template serves the channels it has content for, the channel's own content or the raw fields serve the others. */
-function sourceOf(
-  channel: AnyChannel,
-  notification: SendNotification,
-  inTemplate: boolean,
-  rawComplete: boolean,
-): Source | undefined {
-  if (inTemplate) return 'template';
-  if (channel.templatePolicy.send === 'required') return undefined;
-  if (notification.content?.[channel.id]) return 'own';
-  return rawComplete ? 'raw' : undefined;
-}
-
-/** Raw fields the channel demands and the request lacks. A channel that demands neither body nor html needs one of them. */
-function neededRaw(channel: AnyChannel, notification: SendNotification): string[] {
-  const required = (channel.content.required ?? []) as readonly string[];
-  const missing: string[] = RAW_FIELDS.filter((field) => required.includes(field) && notification[field] === undefined);
-  const texts = RAW_FIELDS.filter(
-    (field) => (field === 'body' || field === 'html') && field in channel.content.properties,
-  );
-  if (texts.length > 0 && texts.every((field) => notification[field] === undefined) && !missing.includes('body'))
-    missing.push('body');
-  return missing;
-}
+const NONE: readonly string[] = [];
+const NOWHERE = { address: undefined, addressFault: undefined } as const;
 
 function addressOf(
   channel: AnyChannel,
@@ -170,52 +112,26 @@ function addressOf(
   }
 }
 
-function requestOf(
-  { notification }: SendBody,
-  asks: readonly Ask[],
-  template: ResolvedTemplate | undefined,
-  templates: Templates,
-): Request {
-  const rawGiven = RAW_FIELDS.filter((field) => notification[field] !== undefined);
-  const languages = template
-    ? Object.fromEntries(
-        Object.entries(template.content).map(([channel, byLanguage]) => [channel, Object.keys(byLanguage)]),
-      )
-    : {};
-  return {
-    notification,
-    asks,
-    rawGiven,
-    template: template ? { slug: template.slug, languages } : undefined,
-    data: judgeData(notification, asks, template, templates),
-  };
-}
+const FINE = { missing: [], unexpected: [], faults: [] } as const;
 
 /** Missing is missing on any channel; unexpected is what no requested channel uses (D9). Raw text keeps what it does not use (N-19). */
 function judgeData(
-  notification: SendNotification,
-  asks: readonly Ask[],
+  data: Readonly<Record<string, unknown>>,
+  { uses, raws }: Outline,
   template: ResolvedTemplate | undefined,
   templates: Templates,
 ): Request['data'] {
-  const data = notification.data ?? {};
-  const uses = asks.flatMap(({ id, source, language }) =>
-    source === 'template' && language ? [{ channel: id, language }] : [],
-  );
-  const raw = asks.flatMap(({ id, content }) => (content ? [templates.judgeRaw(id, content, data)] : []));
-  const missingRaw = raw.flatMap(({ missing }) => missing);
-  const faultsRaw = raw.flatMap(({ faults }) => faults);
-  if (!template || uses.length === 0) return { missing: [...new Set(missingRaw)], unexpected: [], faults: faultsRaw };
-  const judged = templates.judgeData(
-    template,
-    uses,
-    data,
-    raw.flatMap(({ wanted }) => wanted),
-  );
+  const judged =
+    template && uses.length > 0
+      ? (known: readonly string[]) => templates.judgeData(template, uses, data, known)
+      : () => FINE;
+  if (raws.length === 0) return judged([]);
+  const raw = raws.map(({ id, content }) => templates.judgeRaw(id, content, data));
+  const { missing, unexpected, faults } = judged(raw.flatMap(({ wanted }) => wanted));
   return {
-    missing: [...new Set([...judged.missing, ...missingRaw])],
-    unexpected: judged.unexpected,
-    faults: [...judged.faults, ...faultsRaw],
+    missing: [...new Set([...missing, ...raw.flatMap((one) => one.missing)])],
+    unexpected,
+    faults: [...faults, ...raw.flatMap((one) => one.faults)],
   };
 }
 

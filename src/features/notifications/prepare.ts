@@ -11,6 +11,7 @@ import type { Templates } from '../templates/index.ts';
 import type { Claimed } from './claim.ts';
 import { attempt, type Job, settle, type Timing } from './deliver.ts';
 import type { Limits } from './pace.ts';
+import { nextAllowed } from './quiet.ts';
 import type { Result } from './record.ts';
 import type { Render } from './render.ts';
 import type { Word } from './status.ts';
@@ -99,6 +100,8 @@ export async function prepare(
     if (claimed.openSince !== null) return () => settle(job, clock, timing);
     if (connection.archived) return say([{ word: 'failed', at: now, code: 'credentials_invalid' }]);
     if (message.expiresAt <= now) return say([{ word: 'failed', at: now, code: 'expired', outcome: 'expired' }]);
+    const allowed = message.quietHours ? nextAllowed(now, message.quietHours) : now;
+    if (allowed > now) return say([], { runAt: allowed });
     return () => attempt(job, clock, timing);
   }
 }

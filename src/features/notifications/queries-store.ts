@@ -1,8 +1,10 @@
 /** SQL of the questions people ask: lists, counts, the last day. The tenant and the mode stand in every key. */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
-import { firstIdAt } from '../../lib/ids.ts';
+import { firstIdAt, lastMessageIdOf } from '../../lib/ids.ts';
 import type { Status } from './status.ts';
+import { loadMessages } from './store.ts';
+import type { Message } from './types.ts';
 
 export interface Filter {
   readonly tenantId: string;
@@ -51,6 +53,29 @@ export const findMessages = async (
     )
   ).map(({ id }) => id);
 };
+
+/**
+ * All messages of these notifications, oldest first. Their ids are found apart (`offset 0`), one short range each: joined with
+ * the messages themselves the ranges are taken for long ones, and everything the tenant has is read.
+ */
+export async function messagesOfMany(
+  sql: Sql,
+  tenantId: string,
+  mode: Mode,
+  notificationIds: readonly string[],
+): Promise<Message[]> {
+  const found = await sql.query<{ id: string }>(
+    `select m.id from unnest($3::uuid[], $4::uuid[]) as n(first, last) cross join lateral (
+       select id from messages where id > n.first and id <= n.last and tenant_id = $1 and mode = $2 offset 0) m`,
+    [tenantId, mode, notificationIds, notificationIds.map(lastMessageIdOf)],
+  );
+  if (found.length === 0) return [];
+  const messages = await loadMessages(
+    sql,
+    found.map(({ id }) => id),
+  );
+  return messages.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
 
 /** Messages by status among the newest `max` that match. */
 export const countMessages = (sql: Sql, filter: Filter, max: number): Promise<{ status: Status; count: number }[]> => {

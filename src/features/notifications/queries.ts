@@ -10,7 +10,7 @@ import type { Connections } from '../connections/index.ts';
 import type { Templates } from '../templates/index.ts';
 import { beganBy, mergeTimelines } from './fallback-view.ts';
 import { createLookUp, type Found } from './lookups.ts';
-import { countMessages, type Filter, findMessages, lastDay, queueAge } from './queries-store.ts';
+import { countMessages, type Filter, findMessages, lastDay, messagesOfMany, queueAge } from './queries-store.ts';
 import type { Render } from './render.ts';
 import type { Status } from './status.ts';
 import { loadMessages, loadNotifications } from './store.ts';
@@ -77,7 +77,7 @@ export function createQueries({ db, clock, registry, connections, templates, ren
       const before = readCursor('notification', cursor);
       return db.read(principal.tenantId, async (sql) => {
         const ids = await notificationsOf(sql, filterOf(principal, filters), before, limit + 1);
-        const messages = await loadNotifications(sql, principal.tenantId, principal.mode, ids.slice(0, limit));
+        const messages = await messagesOfMany(sql, principal.tenantId, principal.mode, ids.slice(0, limit));
         const data = ids
           .slice(0, limit)
           .map((id) => summaryView(messages.filter((message) => notificationIdOf(message.id) === id)));

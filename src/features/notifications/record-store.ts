@@ -79,7 +79,7 @@ export const recordMoves = async (sql: Sql, owner: string, moves: readonly Move[
        from moved where due.id = moved."dueId" and moved."dueId" = moved.id and moved."runAt" is not null
      ), left_range as (
        insert into due (id, kind, tenant_id, connection_id, lane, run_at, tries, bulk_id, held)
-       select id, case when deadline then 'deadline' else 'message' end, "tenantId", "connectionId", lane, "runAt", number, bulk_id, held
+       select id, case when deadline then 'deadline' else 'message' end, "tenantId", "connectionId", lane, "runAt", number, bulk_id, held and not deadline
        from moved where "runAt" is not null and "dueId" <> id
      ), summed as (
        insert into bulk_tallies (bulk_id, tenant_id, queued, sent, delivered, failed)

@@ -4,9 +4,11 @@ import type { Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Request, type Route, route } from '../../lib/http.ts';
 import { hashOf, keyOf } from '../idempotency/index.ts';
+import { BULK_LIMITS } from './limits.ts';
 import type { Queries } from './queries.ts';
 import {
   Accepted,
+  BulkLimits,
   Capability,
   ListQuery,
   Notification,
@@ -165,13 +167,17 @@ export function notificationRoutes({
       replies: {
         200: {
           description: 'All channels.',
-          schema: Type.Object({ object: Type.Literal('list'), data: Type.Array(Capability) }),
+          schema: Type.Object({
+            object: Type.Literal('list'),
+            data: Type.Array(Capability),
+            bulk_limits: BulkLimits,
+          }),
         },
       },
       errors: [],
       handler: async ({ principal }) => ({
         status: 200,
-        body: { object: 'list', data: await verbs.capabilities(principal) },
+        body: { object: 'list', data: await verbs.capabilities(principal), bulk_limits: BULK_LIMITS },
       }),
     }),
   ];

@@ -369,3 +369,17 @@ export const Capability = Type.Object(
   },
   { additionalProperties: false },
 );
+
+const Count = Type.Integer();
+export const BulkLimits = Type.Object(
+  {
+    json: Type.Object({ rows: Count, bytes: Count }),
+    stream: Type.Object({
+      rows: Count,
+      bytes: Count,
+      row_bytes: Type.Integer({ description: 'Of one line or record.' }),
+      columns: Type.Integer({ description: 'Of a CSV.' }),
+    }),
+  },
+  { description: 'What one bulk takes: as JSON, and as NDJSON or CSV.' },
+);

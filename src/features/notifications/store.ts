@@ -50,7 +50,8 @@ export const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.ad
   m.idempotency_key as "idempotencyKey", m.retry_of as "retryOf", m.actor_id as "actorId", m.ip, m.request_id as "requestId",
   m.status, m.outcome, m.failure_code as "failureCode", m.attempts, m.outcome_unknown as "outcomeUnknown",
   m.next_attempt_at as "nextAttemptAt", m.sent_at as "sentAt", m.delivered_at as "deliveredAt", m.failed_at as "failedAt",
-  m.read_at as "readAt", m.complained_at as "complainedAt", m.bulk_id as "bulkId", m.bulk_row as "bulkRow", m.fallback`;
+  m.read_at as "readAt", m.complained_at as "complainedAt", m.bulk_id as "bulkId", m.bulk_row as "bulkRow", m.quiet_hours as "quietHours",
+  m.fallback`;
 export const FROM = `messages m left join template_versions v on v.id = m.template_version_id`;
 
 export const loadMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
@@ -172,9 +173,10 @@ export const scheduleDue = (
   }[],
 ): Promise<unknown> =>
   sql.query(
-    `insert into due (id, tenant_id, connection_id, lane, run_at, tries, bulk_id)
-     select id, "tenantId", "connectionId", lane, "runAt", tries, "bulkId"
+    `insert into due (id, tenant_id, connection_id, lane, run_at, tries, bulk_id, held)
+     select d.id, "tenantId", "connectionId", lane, "runAt", tries, "bulkId", coalesce(b.status = 'paused', false)
      from jsonb_to_recordset($1) as d(id uuid, "tenantId" uuid, "connectionId" uuid, lane smallint, "runAt" timestamptz, tries smallint, "bulkId" uuid)
+     left join bulks b on b.id = "bulkId"
      on conflict (id) do update set run_at = excluded.run_at, kind = 'message' where due.owner is null`,
     [JSON.stringify(rows)],
   );

@@ -1,6 +1,7 @@
 /** The shapes that travel through the rooms. */
 import type { Content, Recipient } from '../../channel-kit/index.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
+import type { QuietHours } from './quiet.ts';
 import type { RawFields, SendBody } from './schema.ts';
 import type { State } from './status.ts';
 
@@ -82,7 +83,10 @@ export interface NewMessage {
   readonly fallback: Fallback | null;
 }
 
-export interface Message extends NewMessage, State {}
+export interface Message extends NewMessage, State {
+  /** Hours in which the person is left alone. */
+  readonly quietHours: QuietHours | null;
+}
 
 export type AttemptResult = 'accepted' | 'refused' | 'refused_later' | 'not_sent' | 'unknown';
 

@@ -39,6 +39,22 @@ export function createRendering(registry: Registry): Rendering {
     return made;
   }
 
+  /** The rows of a bulk share one content, which is looked through once. */
+  const wanted = new WeakMap<Content, { readonly paths: readonly string[]; readonly names: readonly string[] }>();
+  function wantedBy(id: string, content: Content) {
+    const known = wanted.get(content);
+    if (known) return known;
+    const found = new Set<string>();
+    mapContent(content, channelOf(id).content, (text) => {
+      for (const name of rawVariables(text)) found.add(name);
+      return undefined;
+    });
+    const names = new Set([...found].map((name) => name.split('.', 1)[0] ?? name));
+    const made = { paths: [...found], names: [...names] };
+    wanted.set(content, made);
+    return made;
+  }
+
   return {
     program,
     pickLanguage: (version, channel, wanted) => pickLanguage(Object.keys(version.content[channel] ?? {}), wanted),
@@ -72,16 +88,12 @@ export function createRendering(registry: Registry): Rendering {
     },
 
     judgeRaw(id, content, data) {
-      const wanted = new Set<string>();
-      mapContent(content, channelOf(id).content, (text) => {
-        for (const name of rawVariables(text)) wanted.add(name);
-        return undefined;
-      });
-      const missing = [...wanted].filter((name) => valueAt(data, name) === undefined);
-      const faults = [...wanted]
+      const { paths, names } = wantedBy(id, content);
+      const missing = paths.filter((name) => valueAt(data, name) === undefined);
+      const faults = paths
         .filter((name) => typeof valueAt(data, name) === 'object')
         .map((name) => ({ path: `data.${name}`, message: 'must be a text, a number or a boolean; it is printed' }));
-      return { wanted: [...new Set([...wanted].map((name) => name.split('.', 1)[0] ?? name))], missing, faults };
+      return { wanted: names, missing, faults };
     },
 
     contentFaults(id, content) {

@@ -1,0 +1,10 @@
+/**
+ * Bulks: one request for many people.
+ *
+ *     routes → accept (JSON, one commit) ─┐
+ *            → upload (cut → read) ───────┴→ rows (plan → policy) → keep (chunk by chunk, then one release)
+ *     view, results ← rows of the store · control: pause, resume, cancel
+ */
+export { bulkRoutes } from './routes.ts';
+export { type Bulks, type BulksDeps, createBulks } from './service.ts';
+export type { BulkView } from './view.ts';

@@ -1,0 +1,169 @@
+/**
+ * What a notification says apart from its person and data: which channels, in which language, out of which content. The rows
+ * of a bulk share it, so it is drawn once for all of them. Pure.
+ */
+import type { AnyChannel, Content, Registry } from '../../channel-kit/index.ts';
+import type { ConnectionRoute } from '../connections/index.ts';
+import type { ResolvedTemplate, Templates, Use } from '../templates/index.ts';
+import { stepParam } from './parts.ts';
+import type { Ask, Request, Source } from './policy.ts';
+import { rawContent } from './render.ts';
+import { RAW_FIELDS, type SendBody, type SendNotification } from './schema.ts';
+
+/** One channel, as far as it does not depend on the person. */
+export interface OutlineAsk extends Omit<Ask, 'missingFields' | 'address' | 'addressFault'> {
+  /** Fields of the recipient that the channel cannot do without. */
+  readonly required: readonly string[];
+}
+
+export interface Outline extends Pick<Request, 'rawGiven' | 'template'> {
+  /** The channels, then the steps of the fallback. */
+  readonly asks: readonly OutlineAsk[];
+  readonly uses: readonly Use[];
+  /** Contents that are not a template's. */
+  readonly raws: readonly { readonly id: string; readonly content: Content }[];
+}
+
+interface OutlineDeps {
+  readonly registry: Registry;
+  readonly routes: ReadonlyMap<string, ConnectionRoute>;
+  readonly templates: Templates;
+  readonly defaultLanguage: string | undefined;
+}
+
+/** For one batch: the last outline is kept, and drawn anew when anything differs that it was drawn from. */
+export function createOutliner(deps: OutlineDeps): (body: SendBody, template: ResolvedTemplate | undefined) => Outline {
+  let last: { said: SendNotification; language: string | undefined; versionId: string | undefined } | undefined;
+  let outline: Outline | undefined;
+  return ({ notification, recipient }, template) => {
+    const { language } = recipient;
+    if (
+      !outline ||
+      !last ||
+      last.language !== language ||
+      last.versionId !== template?.versionId ||
+      !same(last.said, notification)
+    )
+      outline = draw(deps, notification, language, template);
+    last = { said: notification, language, versionId: template?.versionId };
+    return outline;
+  };
+}
+
+/** Written out: it is asked for every row. */
+const same = (a: SendNotification, b: SendNotification): boolean =>
+  a.channels === b.channels &&
+  a.language === b.language &&
+  a.body === b.body &&
+  a.subject === b.subject &&
+  a.html === b.html &&
+  a.from === b.from &&
+  a.content === b.content &&
+  a.attachments === b.attachments &&
+  a.fallback === b.fallback;
+
+function draw(
+  deps: OutlineDeps,
+  notification: SendNotification,
+  language: string | undefined,
+  template: ResolvedTemplate | undefined,
+): Outline {
+  const one = (id: string, param?: string): OutlineAsk => ({
+    ...askOf(deps, id, notification, language, template),
+    ...(param ? { param } : {}),
+  });
+  const asks = [
+    ...notification.channels.map((id) => one(id)),
+    ...(notification.fallback ?? []).map(({ channel }, at) => one(channel, stepParam(at))),
+  ];
+  return {
+    asks,
+    rawGiven: RAW_FIELDS.filter((field) => notification[field] !== undefined),
+    template: template && {
+      slug: template.slug,
+      languages: Object.fromEntries(
+        Object.entries(template.content).map(([channel, byLanguage]) => [channel, Object.keys(byLanguage)]),
+      ),
+    },
+    uses: asks.flatMap((ask) =>
+      ask.source === 'template' && ask.language ? [{ channel: ask.id, language: ask.language }] : [],
+    ),
+    raws: asks.flatMap(({ id, content }) => (content ? [{ id, content }] : [])),
+  };
+}
+
+function askOf(
+  { registry, routes, templates, defaultLanguage }: OutlineDeps,
+  id: string,
+  notification: SendNotification,
+  recipientLanguage: string | undefined,
+  template: ResolvedTemplate | undefined,
+): OutlineAsk {
+  const channel = registry.channel(id);
+  if (!channel)
+    return {
+      id,
+      channel,
+      connected: false,
+      required: [],
+      rawFields: [],
+      missingRaw: [],
+      source: undefined,
+      content: undefined,
+      language: undefined,
+    };
+  const rawFields = RAW_FIELDS.filter(
+    (field) => Object.hasOwn(channel.content.properties, field) && notification[field] !== undefined,
+  );
+  const missingRaw = neededRaw(channel, notification);
+  const language =
+    template && templates.pickLanguage(template, id, [notification.language, recipientLanguage, defaultLanguage]);
+  const source = sourceOf(
+    channel,
+    notification,
+    template !== undefined && language !== undefined,
+    rawFields.length > 0 && missingRaw.length === 0,
+  );
+  const content =
+    source === 'own'
+      ? (notification.content?.[id] as Content)
+      : source === 'raw'
+        ? rawContent(channel, notification)
+        : undefined;
+  return {
+    id,
+    channel,
+    connected: routes.has(id),
+    required: channel.recipient.filter(({ required }) => required).map(({ name }) => name),
+    rawFields,
+    missingRaw,
+    language,
+    source,
+    content,
+  };
+}
+
+/** D9: the template serves the channels it has content for, the channel's own content or the raw fields serve the others. */
+function sourceOf(
+  channel: AnyChannel,
+  notification: SendNotification,
+  inTemplate: boolean,
+  rawComplete: boolean,
+): Source | undefined {
+  if (inTemplate) return 'template';
+  if (channel.templatePolicy.send === 'required') return undefined;
+  if (notification.content?.[channel.id]) return 'own';
+  return rawComplete ? 'raw' : undefined;
+}
+
+/** Raw fields the channel demands and the request lacks. A channel that demands neither body nor html needs one of them. */
+function neededRaw(channel: AnyChannel, notification: SendNotification): string[] {
+  const required = (channel.content.required ?? []) as readonly string[];
+  const missing: string[] = RAW_FIELDS.filter((field) => required.includes(field) && notification[field] === undefined);
+  const texts = RAW_FIELDS.filter(
+    (field) => (field === 'body' || field === 'html') && field in channel.content.properties,
+  );
+  if (texts.length > 0 && texts.every((field) => notification[field] === undefined) && !missing.includes('body'))
+    missing.push('body');
+  return missing;
+}

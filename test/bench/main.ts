@@ -1,0 +1,93 @@
+/**
+ * `npm run bench`: each figure of the table beside its limit and beside the usual design, measured in one run on this machine.
+ *
+ *   --quick        small rounds, under two minutes in all; an indication, nothing is written
+ *   --json         one object a line instead of the table
+ *   --only <part>  the figures whose name contains it
+ *
+ * A full run also writes docs/benchmarks.md and its chart.
+ */
+import { writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectRoot } from '../../src/lib/config.ts';
+import { FIGURES } from './figures.ts';
+import { createLoadCheck } from './lib/load.ts';
+import { startPart } from './lib/part.ts';
+import { chart, isMissing, jsonLine, markdown, type Outcome, table } from './results.ts';
+import { accept } from './scenes/accept.ts';
+import { deliver } from './scenes/deliver.ts';
+import { doors } from './scenes/doors.ts';
+import { live } from './scenes/live.ts';
+import { missing, type Scale, type Scene } from './scenes/scene.ts';
+import { setStage } from './stage.ts';
+
+const SCENES: readonly Scene[] = [accept, deliver, live, doors];
+const QUICK: Scale = { rounds: 2, repeats: 0, roundMs: 1_500, queued: 5_000 };
+const FULL: Scale = { rounds: 5, repeats: 3, roundMs: 6_000, queued: 60_000 };
+
+const { values: flags } = parseArgs({
+  options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } },
+});
+const scale = flags.quick ? QUICK : FULL;
+const wants = (name: string): boolean => name.includes(flags.only ?? '');
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+const asked = FIGURES.filter(({ name }) => wants(name));
+if (asked.length === 0) {
+  say(`No figure has ${flags.only} in its name. There are: ${FIGURES.map(({ name }) => name).join(', ')}`);
+  process.exit(1);
+}
+
+const load = createLoadCheck();
+const stage = await setStage(load);
+/** Whoever stops the bench finds no database, folder or process of it afterwards. */
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.once(signal, async () => {
+    // Clients of a server that is going fail, which is no news.
+    process.on('uncaughtException', () => undefined);
+    process.on('unhandledRejection', () => undefined);
+    await stage.close().catch((error: unknown) => say(String(error)));
+    process.exit(code);
+  });
+const stub = await startPart<{ port: number }>('parts/stub');
+const generator = await startPart('parts/generator');
+const outcomes: Outcome[] = [];
+const add = (found: readonly Outcome[]): void => {
+  outcomes.push(...found);
+  if (flags.json) for (const one of found) process.stdout.write(`${jsonLine(one)}\n`);
+};
+try {
+  for (const scene of SCENES) {
+    const names = scene.figures.filter(wants);
+    if (names.length === 0) continue;
+    say(`… ${names.join(', ')}`);
+    try {
+      add(await scene.run({ stage, load, scale, stub, generator, wants, say }));
+    } catch (error) {
+      say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      add(names.map((name) => missing(name, error instanceof Error ? error.message : String(error))));
+    }
+  }
+} finally {
+  await Promise.all([generator.stop(), stub.stop()]);
+  await stage.close();
+}
+const measured = new Set(outcomes.map(({ figure }) => figure.name));
+add(asked.filter(({ name }) => !measured.has(name)).map(({ name }) => missing(name, 'not measured yet')));
+
+if (!flags.json) process.stdout.write(`${table(outcomes)}\n`);
+if (!flags.quick && !flags.only) {
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}`;
+  writeFileSync(
+    join(projectRoot, 'docs/benchmarks.md'),
+    markdown(outcomes, { machine, store: stage.store, rounds: scale.rounds, scale: 'a full run' }),
+  );
+  writeFileSync(join(projectRoot, 'docs/images/benchmarks.svg'), chart(outcomes));
+}
+process.exitCode = outcomes.some(isMissing) ? 1 : 0;

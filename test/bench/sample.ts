@@ -1,0 +1,41 @@
+/** The one message that everybody sends: what is posted to the product, what the peers store, what is rendered. */
+
+/** The generator writes a running number and the time over these, in place. */
+export const NUMBER_MARK = '#'.repeat(16);
+export const TIME_MARK = '@'.repeat(16);
+
+export const TEMPLATE_ID = 'bench_order';
+export const TEMPLATE =
+  'Hello {{name}}, your order {{order_id}} of {{total}} has left our house and is with you on {{day}}. ' +
+  'Follow it under https://shop.example.com/t/{{order_id}} or reply to this message.';
+export const SECRET = 'a-secret-of-the-bench-0123456789';
+
+export const data = (at: string) => ({
+  name: 'Ada Lovelace',
+  order_id: 'A-1042-77',
+  total: '€ 142.00',
+  day: 'Friday',
+  at,
+});
+
+export const PHONE = '+14155550123';
+
+export const sendBody = (channel: string) =>
+  JSON.stringify({
+    recipient: { phone: PHONE },
+    notification: { channels: [channel], template_id: TEMPLATE_ID, data: data(TIME_MARK) },
+  });
+
+/** Bytes of a POST, ready for the generator. */
+export const post = (path: string, body: string, headers: Readonly<Record<string, string>> = {}): string =>
+  `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${lines(headers)}\r\n${body}`;
+export const get = (path: string, headers: Readonly<Record<string, string>> = {}): string =>
+  `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${lines(headers)}\r\n`;
+const lines = (headers: Readonly<Record<string, string>>): string =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+
+/** A send under an idempotency key of its own, as a careful caller sends. */
+export const sendRequest = (key: string, channel = 'benchhttp'): string =>
+  post('/api/v1/notifications/send', sendBody(channel), { 'x-api-key': key, 'idempotency-key': NUMBER_MARK });

@@ -1,0 +1,38 @@
+/** Starts a worker on what is queued, and times it: messages a second from the first call of the provider until the store says that all is done. */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StubReport } from '../parts/stub.ts';
+import { type Database, startProduct } from '../stage.ts';
+import type { Context } from './scene.ts';
+
+/** A start, and then no less than this many a second; whoever is slower is stuck. */
+const START_MS = 20_000;
+const LEAST_PER_SECOND = 100;
+/** Often enough to be exact to a percent of a drain, seldom enough not to be felt. */
+const LOOK_MS = 20;
+
+export async function drained(
+  { stage, stub }: Pick<Context, 'stage' | 'stub'>,
+  database: Database,
+  count: number,
+): Promise<number> {
+  await stub.ask('reset', {});
+  const worker = await startProduct(stage, database.url, { role: 'worker', stubPort: stub.info.port });
+  try {
+    if (!(await stub.ask<boolean>('until', { count, withinMs: START_MS + (count / LEAST_PER_SECOND) * 1_000 })))
+      throw new Error(`the provider heard of ${(await stub.ask<StubReport>('report')).count} of ${count} messages`);
+    const lastAt = performance.now();
+    const { spanMs } = await stub.ask<StubReport>('report');
+    while ((await database.query('select 1 from due limit 1')).length > 0) {
+      if (performance.now() - lastAt > 60_000) throw new Error('what was sent was not recorded within a minute');
+      await delay(LOOK_MS);
+    }
+    const [left] = await database.query<{ left: string }>(
+      `select count(*) as left from messages where status = 'queued'`,
+    );
+    if (Number(left?.left) > 0) throw new Error(`${left?.left} messages are still queued, with nothing due`);
+    return count / ((spanMs + performance.now() - lastAt) / 1_000);
+  } finally {
+    await worker.stop();
+  }
+}
