@@ -13,6 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
+/** A night that lies twelve hours from now. */
+const hour = (from: number): string => `${String((new Date().getUTCHours() + from) % 24).padStart(2, '0')}:00`;
+const QUIET = { from: hour(11), to: hour(13), zone: 'UTC' };
+
 /** A voice call that was handed over, of a bulk in this state, and then fails. */
 async function failed(status: 'running' | 'paused' | 'cancelled'): Promise<{ id: string; bulkId: string }> {
   const phone = newPhone();
@@ -26,8 +30,8 @@ async function failed(status: 'running' | 'paused' | 'cancelled'): Promise<{ id:
     `with b as (
        insert into bulks (id, tenant_id, mode, status, request, actor_id, created_at)
        select $2, tenant_id, mode, $3, '{}', actor_id, clock_now() from messages where id = $1
-     ) update messages set bulk_id = $2, bulk_row = 7 where id = $1`,
-    [fromWire('message', (await scene.get(id)).channels[0].message_id), bulkId, status],
+     ) update messages set bulk_id = $2, bulk_row = 7, quiet_hours = $4 where id = $1`,
+    [fromWire('message', (await scene.get(id)).channels[0].message_id), bulkId, status, JSON.stringify(QUIET)],
   );
   const call = await until(() => scene.twilio.messages.find(({ to }) => to === phone));
   await scene.twilio.deliver(call.id, ['failed']);
@@ -44,9 +48,13 @@ const sums = async (bulkId: string): Promise<Json> =>
 it('a step is a message of the bulk, and of its sums', async () => {
   const { id, bulkId } = await failed('running');
   await scene.when(id, 'has gone on', (one) => on(one, 'sms')?.status === 'sent');
-  expect(await scene.query(`select bulk_row as row from messages where bulk_id = $1 order by id`, [bulkId])).toEqual([
-    { row: 7 },
-    { row: 7 },
+  expect(
+    await scene.query(`select bulk_row as row, quiet_hours as quiet from messages where bulk_id = $1 order by id`, [
+      bulkId,
+    ]),
+  ).toEqual([
+    { row: 7, quiet: QUIET },
+    { row: 7, quiet: QUIET },
   ]);
   // The call had been counted as sent before it was of the bulk.
   expect(await sums(bulkId)).toEqual({ queued: 0, sent: 0, failed: 1 });

@@ -36,10 +36,10 @@ export const startSteps = (sql: Sql, starts: readonly Start[]): Promise<unknown>
          "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, at timestamptz)
      ), stored as (
        insert into messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id, template_slug, language, input,
-         category, lane, on_unknown, created_at, expires_at, idempotency_key, retry_of, bulk_id, bulk_row, actor_id, ip, request_id, fallback)
+         category, lane, on_unknown, created_at, expires_at, idempotency_key, retry_of, bulk_id, bulk_row, quiet_hours, actor_id, ip, request_id, fallback)
        select s.id, f.tenant_id, f.mode, s.channel, s.address, f.recipient, s."connectionId", s."templateVersionId", s."templateSlug", s.language,
          s.input, f.category, f.lane, f.on_unknown, s.at, s.at + (f.expires_at - coalesce(f.send_at, f.created_at)), f.idempotency_key, f.retry_of,
-         f.bulk_id, f.bulk_row, f.actor_id, f.ip, f.request_id, jsonb_set(f.fallback, '{steps}', '[]')
+         f.bulk_id, f.bulk_row, f.quiet_hours, f.actor_id, f.ip, f.request_id, jsonb_set(f.fallback, '{steps}', '[]')
        from s join messages f on f.id = s."firstId"
        on conflict do nothing
        returning id, tenant_id, mode, connection_id, lane, bulk_id as "bulkId", created_at
