@@ -34,6 +34,8 @@ export interface Job {
   readonly render: () => Content;
   /** Monotonic milliseconds (`performance.now`) after which no byte may leave. */
   readonly deadline: number;
+  /** Aborted then; all messages of a batch share it. */
+  readonly signal: AbortSignal;
 }
 
 export interface Timing {
@@ -71,10 +73,9 @@ export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<R
         timing,
       ),
     };
-  const signal = AbortSignal.timeout(Math.max(1, Math.ceil(job.deadline - performance.now())));
   const touched = { provider: false };
   try {
-    const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, signal, touched));
+    const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, job.signal, touched));
     return { ...base, ...taken(job, accepted, number, clock) };
   } catch (error) {
     const fault = faultOf(error, touched.provider);

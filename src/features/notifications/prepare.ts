@@ -2,6 +2,7 @@
  * What each claimed message asks for, in the order of the questions: is it over, can it be carried here, did its process die
  * in the call, has it expired, shall it go?
  */
+import { setMaxListeners } from 'node:events';
 import type { AnyAdapter, Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { toWire } from '../../lib/ids.ts';
@@ -65,6 +66,8 @@ export async function prepare(
     learn(connection.id, adapter === connection.adapter ? connection.pace : adapter);
   }
 
+  const signal = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())));
+  setMaxListeners(0, signal);
   return taken.map(({ claimed, message }) => ({ claimed, work: workOf(claimed, message) }));
 
   function workOf(claimed: Claimed, message: Message | undefined): () => Promise<Result> {
@@ -96,6 +99,7 @@ export async function prepare(
       connection,
       render: () => render(channel, message, version),
       deadline,
+      signal,
     };
     if (claimed.openSince !== null) return () => settle(job, clock, timing);
     if (connection.archived) return say([{ word: 'failed', at: now, code: 'credentials_invalid' }]);
