@@ -13,6 +13,7 @@ import * as m0011 from './0011_open_attempts_in_due.ts';
 import * as m0012 from './0012_create_bulks.ts';
 import * as m0015 from './0015_add_quiet_hours.ts';
 import * as m0016 from './0016_link_retries.ts';
+import * as m0018 from './0018_create_campaign_drafts.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -29,4 +30,5 @@ export const migrations = [
   { name: '0012_create_bulks', ...m0012 },
   { name: '0015_add_quiet_hours', ...m0015 },
   { name: '0016_link_retries', ...m0016 },
+  { name: '0018_create_campaign_drafts', ...m0018 },
 ];

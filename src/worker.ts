@@ -14,6 +14,7 @@ const HOUR_MS = 3_600_000;
 
 export async function startWorker({
   bulks,
+  campaigns,
   db,
   idempotency,
   inbound,
@@ -30,6 +31,7 @@ export async function startWorker({
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
     await bulks.purge();
+    await campaigns.purge();
     return 0;
   });
 

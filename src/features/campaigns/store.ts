@@ -1,0 +1,111 @@
+/** SQL of drafts. The tenant, the mode and the person stand in every key. */
+import type { Db } from '../../lib/db.ts';
+import type { Principal } from '../../lib/http.ts';
+
+export interface Timing {
+  /** Local times such as 2026-12-01T09:00. Absent: at once. */
+  readonly at?: string;
+  /** `recipient`, or an IANA zone. */
+  readonly time_zone?: string;
+  readonly quiet_from?: string;
+  readonly quiet_to?: string;
+}
+
+export interface NewDraft {
+  readonly name: string;
+  readonly template_id: string;
+  readonly channels: readonly string[];
+  readonly priority: string;
+  /** Of the file; absent when the rows were pasted. */
+  readonly file?: string;
+}
+
+export interface Settings extends NewDraft {
+  /** By place; '' is not read. */
+  readonly columns: readonly string[];
+  /** For rows that name none. */
+  readonly language?: string;
+  readonly timing: Timing;
+  /** The person has seen what the columns are taken for. */
+  readonly mapped: boolean;
+}
+
+export interface DraftRow {
+  readonly id: string;
+  readonly settings: Settings;
+  /** UUID. Once it was sent there is no file any more. */
+  readonly bulkId: string | null;
+  readonly createdAt: Date;
+}
+
+const OWN = 'tenant_id = $1 and mode = $2 and user_id = $3';
+const own = ({ tenantId, mode, actor }: Principal): [string, string, string] => [tenantId, mode, actor.id];
+
+/** The newest `most` of a person stay. */
+export const insertDraft = (
+  db: Db,
+  principal: Principal,
+  { id, csv, settings }: { id: string; csv: Buffer; settings: Settings },
+  most: number,
+): Promise<void> =>
+  db.transaction(async (trx) => {
+    await trx.query(
+      'insert into campaign_drafts (tenant_id, mode, user_id, id, csv, settings) values ($1, $2, $3, $4, $5, $6)',
+      [...own(principal), id, csv, JSON.stringify(settings)],
+    );
+    await trx.query(
+      `delete from campaign_drafts where id in (select id from campaign_drafts where ${OWN} order by id desc offset $4)`,
+      [...own(principal), most],
+    );
+  });
+
+export const findDraft = async (db: Db, principal: Principal, id: string): Promise<DraftRow | undefined> =>
+  (
+    await db.read(principal.tenantId, (sql) =>
+      sql.query<DraftRow>(
+        `select id, settings, bulk_id as "bulkId", created_at as "createdAt" from campaign_drafts where ${OWN} and id = $4`,
+        [...own(principal), id],
+      ),
+    )
+  )[0];
+
+export const readCsv = async (db: Db, principal: Principal, id: string): Promise<Buffer | undefined> =>
+  (
+    await db.read(principal.tenantId, (sql) =>
+      sql.query<{ csv: Buffer | null }>(`select csv from campaign_drafts where ${OWN} and id = $4`, [
+        ...own(principal),
+        id,
+      ]),
+    )
+  )[0]?.csv ?? undefined;
+
+export const updateSettings = (
+  db: Db,
+  principal: Principal,
+  id: string,
+  settings: Partial<Settings>,
+): Promise<unknown> =>
+  db.query(`update campaign_drafts set settings = settings || $5::jsonb where ${OWN} and id = $4 and bulk_id is null`, [
+    ...own(principal),
+    id,
+    JSON.stringify(settings),
+  ]);
+
+export const markSent = (db: Db, principal: Principal, id: string, bulkId: string): Promise<unknown> =>
+  db.query(`update campaign_drafts set csv = null, bulk_id = $5 where ${OWN} and id = $4`, [
+    ...own(principal),
+    id,
+    bulkId,
+  ]);
+
+export const deleteDraft = (db: Db, principal: Principal, id: string): Promise<unknown> =>
+  db.query(`delete from campaign_drafts where ${OWN} and id = $4`, [...own(principal), id]);
+
+/** Returns how many. */
+export const purgeDrafts = async (db: Db, hours: number): Promise<number> =>
+  (
+    await db.query(
+      'delete from campaign_drafts where created_at < clock_now() - make_interval(hours => $1) returning 1',
+      [hours],
+    )
+  ).length;
