@@ -6,6 +6,7 @@ import type { ApiError } from '../../lib/errors.ts';
 import type { Principal, Reply, Request, Route } from '../../lib/http.ts';
 import { accountPages } from './pages-account.ts';
 import { draftPages } from './pages-campaign-draft.ts';
+import { newCampaignPages } from './pages-campaign-new.ts';
 import { campaignPages } from './pages-campaigns.ts';
 import { channelPages } from './pages-channels.ts';
 import { editorPages } from './pages-editor.ts';
@@ -74,6 +75,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...messagePages(parts),
       ...outboxPages(parts),
       // Before the pages of one campaign: `new` and `drafts` are no campaign's id.
+      ...newCampaignPages(parts),
       ...draftPages(parts),
       ...campaignPages(parts),
       // Before the pages of one template: `new` is no template's name.
