@@ -87,6 +87,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     const message = (n: number) => `/portal/messages/${f.notifications[n]?.notification_id}`;
     const out = (channel: string) =>
       `/portal/outbox/${f.messages.find(({ part }) => part.channel === channel)?.part.message_id}`;
+    const campaign = (n: number) => `/portal/campaigns/${f.campaigns.bulks[n]?.bulk_id}`;
+    const drafted = (n: number) => `/portal/campaigns/drafts/${f.campaigns.drafts[n]?.draft_id}`;
     return [
       { name: 'home', path: '/portal' },
       { name: 'home-live', path: '/portal', as: 'live', dark: true },
@@ -109,6 +111,19 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'outbox-slack', path: out('slack') },
       { name: 'outbox-voice', path: out('voice') },
       { name: 'outbox-live', path: '/portal/outbox', as: 'live' },
+      { name: 'campaigns', path: '/portal/campaigns' },
+      { name: 'campaigns-empty', path: '/portal/campaigns', empty: true },
+      { name: 'campaign-choose', path: '/portal/campaigns/new' },
+      { name: 'campaign-new', path: '/portal/campaigns/new?template_id=order_shipped' },
+      { name: 'campaign-new-live', path: '/portal/campaigns/new?template_id=order_shipped', as: 'live', dark: true },
+      { name: 'campaign-map', path: drafted(0) },
+      { name: 'campaign-map-dark', path: drafted(1), dark: true },
+      { name: 'campaign-preview', path: `${drafted(1)}/preview` },
+      { name: 'campaign-preview-live', path: `${drafted(1)}/preview`, as: 'live', dark: true },
+      { name: 'campaign-preview-none', path: `${drafted(2)}/preview` },
+      { name: 'campaign', path: campaign(0) },
+      { name: 'campaign-done', path: campaign(1), dark: true },
+      { name: 'campaign-paused', path: campaign(3) },
       { name: 'templates', path: '/portal/templates' },
       { name: 'template', path: '/portal/templates/order_shipped' },
       { name: 'template-edit', path: '/portal/templates/order_shipped/edit?part=email/en' },

@@ -157,7 +157,7 @@ export function draftPages({ site, campaigns, templates, registry }: DraftPagesD
     site.get('/portal/campaigns/drafts/:draft_id/preview', 'What would come of it.', async (visit) => {
       const { draft, gone } = await open(visit);
       if (gone) return gone;
-      return draft.missing.length > 0 ? visit.go(pathOf(draft.draft_id)) : lookPage(visit, draft);
+      return draft.mapped && draft.missing.length === 0 ? lookPage(visit, draft) : visit.go(pathOf(draft.draft_id));
     }),
     site.get(
       '/portal/campaigns/drafts/:draft_id/letter',
