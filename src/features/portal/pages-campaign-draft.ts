@@ -6,7 +6,7 @@ import { type Faults, faultsOf, noFaults } from './forms.ts';
 import { letter } from './letter.ts';
 import type { CampaignsDoor, Draft, TemplatesDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
-import { exact, spaced, span } from './words.ts';
+import { exact, span } from './words.ts';
 
 export interface DraftPagesDeps {
   readonly site: Site;
@@ -63,6 +63,7 @@ export function draftPages({ site, campaigns, templates, registry }: DraftPagesD
     const drawn = await Promise.all(
       (look?.samples ?? []).map(async (sample) => ({
         row: sample.row + 2,
+        to: [...new Set(sample.messages.map(({ address }) => address))].join(', '),
         messages: await Promise.all(
           sample.messages.map(async (message) => ({
             channel: message.channel,
@@ -90,8 +91,8 @@ export function draftPages({ site, campaigns, templates, registry }: DraftPagesD
           // As a spreadsheet counts, with the header as its first line.
           line: row + 2,
           field: error.param ?? '',
-          message: error.message,
-          code: spaced(error.code),
+          // The field has a column of its own.
+          message: error.message.replace(`${error.param}: `, ''),
         })),
         more: look ? look.rejected - look.faults.length : 0,
         drawn,
