@@ -11,6 +11,8 @@ import * as m0009 from './0009_create_outbox.ts';
 import * as m0010 from './0010_isolate_tenants.ts';
 import * as m0011 from './0011_open_attempts_in_due.ts';
 import * as m0012 from './0012_create_bulks.ts';
+import * as m0013 from './0013_create_rollouts.ts';
+import * as m0014 from './0014_limit_connections.ts';
 import * as m0015 from './0015_add_quiet_hours.ts';
 import * as m0016 from './0016_link_retries.ts';
 import * as m0018 from './0018_create_campaign_drafts.ts';
@@ -28,6 +30,8 @@ export const migrations = [
   { name: '0010_isolate_tenants', ...m0010 },
   { name: '0011_open_attempts_in_due', ...m0011 },
   { name: '0012_create_bulks', ...m0012 },
+  { name: '0013_create_rollouts', ...m0013 },
+  { name: '0014_limit_connections', ...m0014 },
   { name: '0015_add_quiet_hours', ...m0015 },
   { name: '0016_link_retries', ...m0016 },
   { name: '0018_create_campaign_drafts', ...m0018 },

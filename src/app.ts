@@ -46,7 +46,10 @@ export function serve(deps: Deps): Served {
   return { routes: [...documented, ...portal.routes], portal };
 }
 
-export function createApp(deps: Deps): Koa {
+/** Milliseconds a client may take for its headers, for its whole request, and between two pieces of a streamed body. */
+export const PATIENCE = { headersMs: 10_000, requestMs: 30_000, idleMs: 30_000 };
+
+export function createApp(deps: Deps, { idleMs }: Pick<typeof PATIENCE, 'idleMs'> = PATIENCE): Koa {
   const { audit, clock, config, log, publicUrl, tenants } = deps;
   const { routes, portal } = serve(deps);
   return createHttp({
@@ -54,6 +57,7 @@ export function createApp(deps: Deps): Koa {
     log,
     clock,
     trustedProxies: config.trustedProxies,
+    idleMs,
     hooks: {
       authenticate: {
         key: ({ headers, ip }) => tenants.authenticate(headers, ip),
@@ -71,9 +75,6 @@ export function createApp(deps: Deps): Koa {
   });
 }
 
-/** Milliseconds a client may take for its headers, and for its whole request; a streamed body has its own limit. */
-export const PATIENCE = { headersMs: 10_000, requestMs: 30_000 };
-
 /** What Node would answer by itself, were it not told to let a streamed body go on. */
 const REFUSED: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -88,7 +89,12 @@ export interface Listening {
 }
 
 /** Throws the listener's own error (EADDRINUSE and the like). */
-export async function listen(app: Koa, port: number, host: string, patience = PATIENCE): Promise<Listening> {
+export async function listen(
+  app: Koa,
+  port: number,
+  host: string,
+  patience: Omit<typeof PATIENCE, 'idleMs'> = PATIENCE,
+): Promise<Listening> {
   const server: Server = createServer(
     {
       headersTimeout: patience.headersMs,

@@ -1,6 +1,7 @@
 /** The `carillon` command. It works beside a running embedded installation, whose database it finds through DATA_DIR. */
 import { Command } from 'commander';
 import { migrations } from '../migrations/index.ts';
+import { bulkCommand } from './bulk.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { examine } from './doctor.ts';
 import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig, startedByNpm } from './lib/config.ts';
@@ -8,6 +9,7 @@ import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded
 import { createLog } from './lib/log.ts';
 import { migrateUp } from './lib/migrate.ts';
 import { start, withKeys } from './main.ts';
+import { loadPlugins } from './plugins.ts';
 import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
 
 /** Runs one command; errors become one clear text and exit code 1. */
@@ -95,6 +97,8 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--adapter <adapter>', 'default: the first of the channel')
     .option('--name <name>', 'default: the name of the adapter')
     .option('--set <field=value...>', 'a setting or secret of the adapter')
+    .option('--per-second <n>', 'calls a second; default: what the adapter assumes', Number)
+    .option('--concurrency <n>', 'calls in flight per process; default: what the adapter assumes', Number)
     .option('--test', 'try the credentials right away')
     .option('--json', 'one JSON object')
     .action(connectionCommand);
@@ -132,6 +136,8 @@ export async function run(args: readonly string[]): Promise<void> {
           );
       });
     });
+
+  program.addCommand(bulkCommand());
 
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -197,6 +203,8 @@ interface ConnectionOptions {
   adapter?: string;
   name?: string;
   set?: string[];
+  perSecond?: number;
+  concurrency?: number;
   test?: boolean;
   json?: boolean;
 }
@@ -207,6 +215,8 @@ async function connectionCommand({
   adapter: adapterId,
   name,
   set = [],
+  perSecond,
+  concurrency,
   test,
   json,
 }: ConnectionOptions): Promise<void> {
@@ -234,6 +244,7 @@ async function connectionCommand({
       adapter: adapter.id,
       name: name ?? adapter.label,
       credentials,
+      limits: { per_second: perSecond ?? null, concurrency: concurrency ?? null },
     });
     const result = test ? await connections.test(principal, made.id) : undefined;
     if (json) outJson({ ...made, ...(result ? { test: result } : {}) });
@@ -249,10 +260,12 @@ async function withDeps<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
   const config = readConfig();
   return withDatabase(config, async (databaseUrl) => {
     await migrateUp(databaseUrl, migrations);
+    const log = createLog('warn');
     const deps = await createDeps({
       config: config.databaseUrl ? config : withKeys(config),
       databaseUrl,
-      log: createLog('warn'),
+      log,
+      plugins: await loadPlugins(config.plugins, log),
       publicUrl: () => publicUrlOf(config, config.port),
     });
     try {

@@ -92,7 +92,7 @@ export async function createDeps({
   const mail = config.systemSmtpUrl ? createMail({ url: config.systemSmtpUrl, log }) : undefined;
   const tenants = createTenants({ db, vault, clock, log, config, audit, mail, publicUrl });
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
-  const templates = createTemplates({ db, registry, clock, log });
+  const templates = createTemplates({ db, registry, clock, log, audit });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
   const sandbox: Sandbox = createSandbox({
     db,

@@ -8,6 +8,20 @@ import type { Running } from './main.ts';
 export const out = (line: string): void => void process.stdout.write(`${line}\n`);
 export const outJson = (value: object): void => out(JSON.stringify(value));
 
+const BAR = 30;
+let shownAt = Number.NEGATIVE_INFINITY;
+
+/** One line that is drawn anew; where nobody watches, a line now and then. The last state is always told. */
+export function progress(title: string, done: number, all: number, text: string): void {
+  const now = performance.now();
+  const share = all > 0 ? Math.min(1, done / all) : 1;
+  if (share < 1 && now - shownAt < (process.stdout.isTTY ? 100 : 5_000)) return;
+  shownAt = now;
+  const full = Math.round(share * BAR);
+  const line = `${title.padEnd(10)} ${'#'.repeat(full)}${'.'.repeat(BAR - full)} ${String(Math.floor(share * 100)).padStart(3)} %  ${text}`;
+  process.stdout.write(process.stdout.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+}
+
 /** One clear text; a stack only for what nobody foresaw. */
 export function problem(error: unknown): void {
   const known =

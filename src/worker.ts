@@ -27,6 +27,7 @@ export async function startWorker({
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
   const cancelled = runner('bulks', bulks.cancelSome);
+  const watched = runner('rollouts', notifications.watchRollouts);
   const keepHouse = runner('housekeeping', async () => {
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
@@ -67,6 +68,7 @@ export async function startWorker({
     void played();
     void swept();
     void cancelled();
+    void watched();
   };
   const timer = setInterval(sweep, SWEEP_MS);
   sweep();
@@ -85,6 +87,7 @@ export async function startWorker({
         played.idle(),
         swept.idle(),
         cancelled.idle(),
+        watched.idle(),
         keepHouse.idle(),
       ]);
     },

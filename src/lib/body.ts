@@ -116,24 +116,33 @@ async function* piecesOf(req: IncomingMessage, limit: number, idleMs: number): A
   if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
   let size = 0;
   const source = req.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
-  for (;;) {
-    let timer: NodeJS.Timeout | undefined;
-    const idle = new Promise<typeof IDLE>((resolve) => {
-      timer = setTimeout(() => resolve(IDLE), idleMs);
-    });
-    const next = await Promise.race([source.next(), idle])
-      .catch((error: unknown) => {
-        throw new ApiError('upload_interrupted', undefined, { cause: error });
-      })
-      .finally(() => clearTimeout(timer));
-    if (next === IDLE)
-      throw new ApiError('upload_interrupted', `Nothing came for ${idleMs / 1_000} seconds. Nothing of it was sent.`, {
-        headers: { Connection: 'close' },
+  try {
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined;
+      const idle = new Promise<typeof IDLE>((resolve) => {
+        timer = setTimeout(() => resolve(IDLE), idleMs);
       });
-    if (next.done) return;
-    size += next.value.length;
-    if (size > limit) throw tooLarge(limit);
-    yield next.value;
+      const next = await Promise.race([source.next(), idle])
+        .catch((error: unknown) => {
+          throw new ApiError('upload_interrupted', undefined, { cause: error });
+        })
+        .finally(() => clearTimeout(timer));
+      if (next === IDLE)
+        throw new ApiError(
+          'upload_interrupted',
+          `Nothing came for ${idleMs / 1_000} seconds. Nothing of it was sent.`,
+          {
+            headers: { Connection: 'close' },
+          },
+        );
+      if (next.done) return;
+      size += next.value.length;
+      if (size > limit) throw tooLarge(limit);
+      yield next.value;
+    }
+  } finally {
+    // While it listens, what is left cannot be drained. It may be waiting for a piece that never comes: nobody waits for it.
+    void source.return?.();
   }
 }
 

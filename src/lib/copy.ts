@@ -22,6 +22,30 @@ export function copyLine(values: readonly CopyValue[]): string {
   return `${line}\n`;
 }
 
+/** Lines by the hundred, outside of the heap: a line of its own for each row would cost the collector more than the rows. */
+export class Lines {
+  readonly #pieces: Buffer[] = [];
+  #text = '';
+  #count = 0;
+
+  add(line: string): void {
+    this.#text += line;
+    if (++this.#count % LINES_A_PIECE === 0) this.#seal();
+  }
+
+  /** Everything that was added. */
+  all(): readonly Buffer[] {
+    this.#seal();
+    return this.#pieces;
+  }
+
+  #seal(): void {
+    if (this.#text !== '') this.#pieces.push(Buffer.from(this.#text));
+    this.#text = '';
+  }
+}
+const LINES_A_PIECE = 200;
+
 interface CopySocket extends Connection {
   query(text: string): void;
   sendCopyFromChunk(chunk: Buffer): void;
@@ -32,12 +56,12 @@ interface CopySocket extends Connection {
 export class CopyIn implements Submittable {
   readonly done: Promise<void>;
   readonly #text: string;
-  readonly #rows: readonly string[];
+  readonly #pieces: readonly Buffer[];
   #settle!: (error?: Error) => void;
 
-  constructor(text: string, rows: readonly string[]) {
+  constructor(text: string, pieces: readonly Buffer[]) {
     this.#text = text;
-    this.#rows = rows;
+    this.#pieces = pieces;
     this.done = new Promise((resolve, reject) => {
       this.#settle = (error) => (error ? reject(error) : resolve());
     });
@@ -49,9 +73,7 @@ export class CopyIn implements Submittable {
 
   handleCopyInResponse(connection: Connection): void {
     const socket = connection as CopySocket;
-    // A few large messages: one per row would cost more than the rows.
-    for (let at = 0; at < this.#rows.length; at += LINES_A_MESSAGE)
-      socket.sendCopyFromChunk(Buffer.from(this.#rows.slice(at, at + LINES_A_MESSAGE).join('')));
+    for (const piece of this.#pieces) socket.sendCopyFromChunk(piece);
     socket.endCopyFrom();
   }
 
@@ -65,4 +87,3 @@ export class CopyIn implements Submittable {
     this.#settle();
   }
 }
-const LINES_A_MESSAGE = 500;

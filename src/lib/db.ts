@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { CopyIn } from './copy.ts';
+import { CopyIn, type Lines } from './copy.ts';
 import { ApiError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -18,7 +18,7 @@ export interface Sql {
 /** An open transaction of the writer. */
 export interface Trx extends Sql {
   /** `copy messages (id, …) from stdin` with rows as `copyLine` makes them. */
-  copy(text: string, rows: readonly string[]): Promise<void>;
+  copy(text: string, rows: Lines): Promise<void>;
 }
 
 export interface Statement {
@@ -108,9 +108,10 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
 
   const copying = (client: pg.PoolClient): Trx => ({
     ...on(client),
-    copy: (text, rows) => client.query(new CopyIn(text, rows)).done,
+    copy: (text, rows) => client.query(new CopyIn(text, rows.all())).done,
   });
 
+  /** `begin` may be several statements: they travel together. */
   async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: unknown;
@@ -157,20 +158,24 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     ...on(writer),
     transaction: (work) => again(() => within(writer, 'begin', work)),
     batch: <R>(statements: readonly Statement[]) => again(() => together(statements)) as Promise<R>,
-    read: (tenantId, work) =>
-      within(reader, 'begin read only', async (trx) => {
-        // In the transaction and answered before anything is read: who cannot take the role reads nothing.
-        await trx.query(TAKE_ROLE, [READER_ROLE, tenantId]).catch((error: unknown) => {
-          if (!NO_ROLE.has((error as { code?: string }).code ?? '')) throw error;
-          log.error({ err: error }, `reads are refused: the role ${READER_ROLE} cannot be taken; run carillon doctor`);
-          throw new ApiError(
-            'unavailable',
-            `Nothing is read while the database withholds the role ${READER_ROLE}. The operator runs: carillon doctor`,
-            { retryAfterSeconds: 30, cause: error },
-          );
+    async read(tenantId, work) {
+      let confined = false;
+      try {
+        // The role is taken in the transaction, before anything is read: who cannot take it reads nothing.
+        return await within(reader, asReader(tenantId), (trx) => {
+          confined = true;
+          return work(trx);
         });
-        return work(trx);
-      }),
+      } catch (error) {
+        if (confined || !NO_ROLE.has((error as { code?: string }).code ?? '')) throw error;
+        log.error({ err: error }, `reads are refused: the role ${READER_ROLE} cannot be taken; run carillon doctor`);
+        throw new ApiError(
+          'unavailable',
+          `Nothing is read while the database withholds the role ${READER_ROLE}. The operator runs: carillon doctor`,
+          { retryAfterSeconds: 30, cause: error },
+        );
+      }
+    },
     async close() {
       leaving = true;
       await Promise.all([writer.end(), reader.end(), batches.end()]);
@@ -185,7 +190,8 @@ const BY_KEY = ['enable_seqscan=off', 'enable_mergejoin=off', 'plan_cache_mode=f
   .map((setting) => `-c ${setting}`)
   .join(' ');
 const COLLISIONS = new Set(['40001', '40P01']);
-/** Both until the end of the transaction, like SET LOCAL. */
-const TAKE_ROLE = `select set_config('role', $1, true), set_config('carillon.tenant', $2, true)`;
+/** Role and tenant until the end of the transaction; one round trip for both. */
+const asReader = (tenantId: string): string =>
+  `begin read only; set local role ${READER_ROLE}; set local carillon.tenant = ${pg.escapeLiteral(tenantId)}`;
 /** Not granted; or there is no such role. */
 const NO_ROLE = new Set(['42501', '22023']);

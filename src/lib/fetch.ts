@@ -2,9 +2,12 @@
  * HTTP to others: pooled, timed, guarded, never redirected, and honest about how far a failed request got, because "not
  * sent" may be tried again and "no answer" may not.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { buildConnector } from 'undici';
 import { BlockedAddress, type Egress } from './egress.ts';
+import { Exchange } from './exchange.ts';
+import { createSockets, type Sockets } from './sockets.ts';
 
 export interface FetchRequest {
   /** Default GET. */
@@ -50,120 +53,118 @@ export interface Fetch {
   close(): Promise<void>;
 }
 
-const TIMEOUT_MS = 15_000;
-const BODY_MAX = 1_048_576;
-
-/** Passed with a request through undici: called when a socket takes it up, just before its first byte is written. */
-interface Departure {
-  readonly onDeparture?: () => void;
+export interface FetchOptions {
+  /** Sockets to one origin, opened as they are needed. Default 4,096. */
+  readonly connections?: number;
 }
 
-export function createFetch(egress: Egress): Fetch {
-  // Errors of this function are errors of finding the way: whatever comes later may have been sent.
-  const neverLeft = new WeakSet<Error>();
-  const agent = new Agent({
-    connections: 128,
-    pipelining: 1,
-    keepAliveTimeout: 10_000,
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-    maxResponseSize: BODY_MAX,
-    connect: (options, callback) => {
-      const fail = (error: Error) => {
-        neverLeft.add(error);
-        callback(error, null);
-      };
-      const port = Number(options.port || (options.protocol === 'https:' ? 443 : 80));
-      const refusal = egress.refusal(options.hostname, port);
-      if (refusal) return fail(new BlockedAddress(refusal));
-      buildConnector({ timeout: 10_000, lookup: egress.lookup(port) })(
-        options,
-        (...[error, socket]: Parameters<buildConnector.Callback>) => {
-          if (error || !socket) return fail(error ?? new Error('no socket'));
-          try {
-            egress.checkPeer(socket as Socket, options.hostname, port);
-          } catch (blocked) {
-            return fail(blocked as Error);
-          }
-          callback(null, socket);
-        },
-      );
-    },
-  });
+const TIMEOUT_MS = 15_000;
+const CONNECT_MS = 10_000;
+const KEEP_ALIVE_MS = 10_000;
+const BODY_MAX = 1_048_576;
+const ADDRESSES_MAX = 1_000;
 
-  const dispatcher = agent.compose(
-    (dispatch) => (options: Dispatcher.DispatchOptions & Departure, handler) =>
-      dispatch(options, noting(handler, options.onDeparture)),
-  );
+export function createFetch(egress: Egress, { connections = 4_096 }: FetchOptions = {}): Fetch {
+  const origins = new Map<string, Sockets>();
+  // Adapters call the same few addresses over and over.
+  const addresses = new Map<string, Address>();
+  let underWay = 0;
+  let closed = false;
+  let onQuiet = () => {};
+
+  function addressOf(text: string): Address {
+    const known = addresses.get(text);
+    if (known) return known;
+    if (!URL.canParse(text)) throw new FetchError('the address is not a URL', false, 'ERR_INVALID_URL');
+    const { protocol, origin, pathname, search } = new URL(text);
+    if (protocol !== 'https:' && protocol !== 'http:')
+      throw new FetchError(`${protocol} is not a scheme we speak`, false, 'BLOCKED_ADDRESS');
+    const address = { origin, path: pathname + search };
+    if (addresses.size >= ADDRESSES_MAX) addresses.clear();
+    addresses.set(text, address);
+    return address;
+  }
+
+  function socketsOf(origin: string): Sockets {
+    const known = origins.get(origin);
+    if (known) return known;
+    const sockets = createSockets(origin, {
+      max: connections,
+      bodyMax: BODY_MAX,
+      keepAliveMs: KEEP_ALIVE_MS,
+      connect: guarded(egress),
+      onEmpty: () => origins.delete(origin),
+    });
+    origins.set(origin, sockets);
+    return sockets;
+  }
 
   const fetch = async (request: FetchRequest): Promise<FetchResponse> => {
-    if (!URL.canParse(request.url)) throw new FetchError('the address is not a URL', false, 'ERR_INVALID_URL');
-    const url = new URL(request.url);
-    if (url.protocol !== 'https:' && url.protocol !== 'http:')
-      throw new FetchError(`${url.protocol} is not a scheme we speak`, false, 'BLOCKED_ADDRESS');
+    const { origin, path } = addressOf(request.url);
+    const { signal, method = 'GET', timeoutMs = TIMEOUT_MS } = request;
+    if (closed) throw new FetchError('we are leaving', false, 'UND_ERR_CLOSED');
+    if (signal?.aborted) throw failure(signal.reason, false);
     const { body, headers } = encode(request);
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS);
-    const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout;
-    let departed = false;
-    const exchange = async (): Promise<FetchResponse> => {
-      const options: Dispatcher.RequestOptions & Departure = {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: request.method ?? 'GET',
-        headers,
-        body: body ?? null,
-        signal,
-        onDeparture: () => {
-          departed = true;
-        },
-      };
-      const response = await dispatcher.request(options);
-      return respond(response, await response.body.text());
-    };
+    underWay++;
     try {
-      return await unlessAborted(signal, exchange);
-    } catch (error) {
-      const code = (error as { code?: unknown }).code;
-      throw new FetchError(
-        error instanceof Error ? error.message.slice(0, 300) : 'no answer',
-        departed && !(error instanceof Error && neverLeft.has(error)),
-        typeof code === 'string' ? code : undefined,
-      );
+      return await new Promise<FetchResponse>((resolve, reject) => {
+        const options = { origin, path, method, headers, body: body ?? null };
+        new Exchange(socketsOf(origin), options, {
+          answered: (status, headers, text) => resolve(respond(status, headers, text)),
+          failed: (error, sent) => reject(failure(error, sent)),
+        }).begin(timeoutMs, signal);
+      });
+    } finally {
+      underWay--;
+      if (underWay === 0) onQuiet();
     }
   };
-  // Not `dispatcher.close`: what waits for a socket is ours to close.
-  return Object.assign(fetch, { close: () => agent.close() });
+  return Object.assign(fetch, {
+    async close() {
+      closed = true;
+      if (underWay > 0)
+        await new Promise<void>((resolve) => {
+          onQuiet = resolve;
+        });
+      await Promise.all([...origins.values()].map((sockets) => sockets.close()));
+    },
+  });
 }
 
-function noting(handler: Dispatcher.DispatchHandler, onDeparture = () => {}): Dispatcher.DispatchHandler {
-  return {
-    onRequestStart(controller, context) {
-      // An aborted request ends here, and then it has not departed.
-      handler.onRequestStart?.(controller, context);
-      if (!controller.aborted) onDeparture();
-    },
-    onRequestUpgrade: (...given) => handler.onRequestUpgrade?.(...given),
-    onResponseStart: (...given) => handler.onResponseStart?.(...given),
-    onResponseData: (...given) => handler.onResponseData?.(...given),
-    onResponseEnd: (...given) => handler.onResponseEnd?.(...given),
-    onResponseError: (...given) => handler.onResponseError?.(...given),
+interface Address {
+  readonly origin: string;
+  readonly path: string;
+}
+
+/** Opens sockets of one origin: judged as written, as resolved, and as connected. */
+function guarded(egress: Egress): buildConnector.connector {
+  let dial: buildConnector.connector | undefined;
+  return (options, callback) => {
+    const port = Number(options.port || (options.protocol === 'https:' ? 443 : 80));
+    const refusal = egress.refusal(options.hostname, port);
+    if (refusal) return callback(new BlockedAddress(refusal), null);
+    // Kept, because it keeps the TLS sessions.
+    dial ??= buildConnector({ timeout: CONNECT_MS, lookup: egress.lookup(port) });
+    dial(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
+      if (error || !socket) return callback(error ?? new Error('no socket'), null);
+      try {
+        egress.checkPeer(socket as Socket, options.hostname, port);
+      } catch (blocked) {
+        return callback(blocked as Error, null);
+      }
+      callback(null, socket);
+    });
   };
 }
 
-/** undici looks at the signal of a request only once a socket has taken it up; who waits for one is let go at once. */
-async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
+const failure = (error: unknown, sent: boolean): FetchError => {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return new FetchError(
+    error instanceof Error ? error.message.slice(0, 300) : 'no answer',
+    sent,
+    typeof code === 'string' ? code : undefined,
+  );
+};
 
 function encode({ json, form, body, headers = {}, bearer, basic }: FetchRequest): {
   body: Buffer | undefined;
@@ -186,12 +187,12 @@ function encode({ json, form, body, headers = {}, bearer, basic }: FetchRequest)
   return { body: Buffer.from(fields.toString()), headers: all };
 }
 
-function respond({ statusCode, headers }: Dispatcher.ResponseData, text: string): FetchResponse {
+function respond(status: number, headers: IncomingHttpHeaders, text: string): FetchResponse {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
   return {
-    status: statusCode,
+    status,
     headers: flat,
     text,
     json() {

@@ -16,6 +16,7 @@ export const PREFIXES = {
   attempt: 'att',
   template: 'tpl',
   templateVersion: 'tpv',
+  rollout: 'rol',
   event: 'evt',
   connection: 'con',
   tenant: 'ten',

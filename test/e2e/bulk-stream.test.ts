@@ -1,7 +1,8 @@
 /** Bulks as streams: NDJSON and CSV, good and bad, broken off and gone on with. Nothing is sent before the last row is stored. */
 import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp, listen } from '../../src/app.ts';
 import { until } from '../support/product.ts';
 import type { Json } from '../support/providers/fake.ts';
 import { type Reply, type Scene, startScene } from '../support/scene.ts';
@@ -326,15 +327,57 @@ describe('an upload that breaks off', () => {
     const anew = await ndjson(lines(SMS, person()), { headers: { 'idempotency-key': 'forgotten' } });
     expect(anew.status).toBe(202);
   });
+});
 
-  it('takes as long as it needs while something comes, and is cut when nothing does', async () => {
-    const { request: upload, answer } = openUpload(undefined);
+describe('a listener of little patience', () => {
+  let hasty: Awaited<ReturnType<typeof listen>>;
+  const patience = { headersMs: 1_000, requestMs: 1_000, idleMs: 600 };
+  beforeAll(async () => {
+    hasty = await listen(createApp(scene.product.deps, patience), 0, '127.0.0.1', patience);
+  });
+  afterAll(() => hasty.close(100));
+  const open = () => openUpload(undefined, `http://127.0.0.1:${hasty.port}`);
+
+  it('waits for an upload as long as something comes', async () => {
+    const { request: upload, answer } = open();
     await write(upload, lines(SMS));
-    for (let i = 0; i < 5; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let i = 0; i < 16; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
       await write(upload, lines(person()));
     }
     upload.end();
-    expect((await answer).body).toMatchObject({ accepted: 5 });
+    expect((await answer).body).toMatchObject({ accepted: 16 });
+  });
+
+  it('and cuts it when nothing does', async () => {
+    const { request: upload, answer } = open();
+    await write(upload, lines(SMS, person()));
+    const { status, body, headers } = await answer;
+    expect([status, body.error.code, headers.connection]).toEqual([408, 'upload_interrupted', 'close']);
+    upload.destroy();
+  });
+});
+
+describe('the connection', () => {
+  it('is of use again after a refusal that came before the end of the body', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = async (raw: string): Promise<number> => {
+      const upload = request(scene.product.url + BULK, {
+        method: 'POST',
+        agent,
+        headers: { 'x-api-key': scene.testKey, 'content-type': NDJSON },
+      });
+      upload.end(raw);
+      const [response] = (await once(upload, 'response')) as [IncomingMessage];
+      response.resume();
+      await once(response, 'end');
+      return response.statusCode ?? 0;
+    };
+    const long = 'x'.repeat(4_000_000);
+    expect([await ask(`no JSON\n${long}`), await ask(lines(SMS, person())), await ask(`[]\n${long}`)]).toEqual([
+      400, 202, 400,
+    ]);
+    expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
+    agent.destroy();
   });
 });

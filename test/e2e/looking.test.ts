@@ -1,5 +1,6 @@
 /** Looking at what was sent, and taking it back: lists with filters and pages, attempts, reasons, cancelling, and whose words are shown. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Sql } from '../../src/lib/db.ts';
 import { ADMIN_KEY } from '../support/product.ts';
 import { behave, type Json } from '../support/providers/fake.ts';
 import { newEmail, newPhone, on, type Scene, startScene } from '../support/scene.ts';
@@ -229,4 +230,57 @@ it('attempts are numbered, timed, and each says what came of it and why', async 
     'attempt_started',
     'attempt_accepted',
   ]);
+});
+
+describe('many questions at once', () => {
+  const look = (id: string, key: string) => scene.call('GET', `/api/v1/notifications/${id}`, { key });
+  const text = (key: string): Promise<Json> =>
+    scene.send({ recipient: { phone: newPhone() }, notification: { channels: ['sms'], body: 'a' } }, key);
+  const deliver = async (keys: readonly string[]): Promise<string[]> => {
+    const made = await Promise.all(keys.map(async (key) => (await text(key)).notification_id as string));
+    for (const [index, id] of made.entries()) await scene.status(id, 'delivered', keys[index]);
+    return made;
+  };
+
+  it('are answered each as if it were alone, across tenants, modes and ids that are not there', async () => {
+    const [one, other] = [await scene.tenant('One'), await scene.tenant('Other')];
+    const keys = [one.test_key, other.test_key];
+    const owners = Array.from({ length: 12 }, (_, i) => keys[i % 2] as string);
+    const made = await deliver(owners);
+    const alone = new Map<string, string>();
+    for (const [index, id] of made.entries()) alone.set(id, (await look(id, owners[index] as string)).text);
+    const asks = [...made, ...made, 'ntf_00000000000000000000000000', 'nonsense'].flatMap((id) =>
+      [...keys, one.live_key].map((key) => ({ id, key })),
+    );
+    const answers = await Promise.all(asks.map(({ id, key }) => look(id, key)));
+    for (const [index, { id, key }] of asks.entries()) {
+      const answer = answers[index];
+      const mine = owners[made.indexOf(id)] === key;
+      expect(answer?.status).toBe(mine ? 200 : 404);
+      if (mine) expect(answer?.text).toBe(alone.get(id));
+    }
+  });
+
+  it('of one tenant share a few transactions of three statements each', async () => {
+    const { test_key: key } = await scene.tenant('Asking');
+    const [id = ''] = await deliver([key]);
+    const { db } = scene.product.deps;
+    const read = db.read.bind(db);
+    const statements: number[] = [];
+    const watched = vi.spyOn(db, 'read').mockImplementation((tenantId, work) => {
+      const at = statements.push(0) - 1;
+      const counted = (sql: Sql): Sql => ({
+        query(statement, values) {
+          statements[at] = (statements[at] ?? 0) + 1;
+          return sql.query(statement, values);
+        },
+      });
+      return read(tenantId, (sql) => work(counted(sql)));
+    });
+    const answers = await Promise.all(Array.from({ length: 100 }, () => look(id, key)));
+    watched.mockRestore();
+    expect(new Set(answers.map(({ text: answer }) => answer)).size).toBe(1);
+    expect(statements.length).toBeLessThanOrEqual(50);
+    expect(new Set(statements)).toEqual(new Set([3]));
+  });
 });

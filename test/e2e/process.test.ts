@@ -1,11 +1,12 @@
 /** The product as the process that `npm start` runs: it starts where it can, says clearly why it cannot, and leaves nothing behind. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../src/lib/config.ts';
 import { findEmbedded } from '../../src/lib/embedded.ts';
@@ -117,5 +118,25 @@ it('as two processes on an outside database, one accepts while the other is away
     { code: 0, signal: null },
     { code: 0, signal: null },
   ]);
+  await database.close();
+}, 60_000);
+
+it('the command line connects a channel with limits of its own, and refuses one that is out of bounds', async () => {
+  const database = await createTestDatabase();
+  const { PATH, HOME } = process.env;
+  const keys = { ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}` };
+  const carillon = async (...args: string[]) =>
+    promisify(execFile)(process.execPath, [join(projectRoot, 'src/launch.js'), ...args, '--json'], {
+      cwd: tmpdir(),
+      env: { PATH, HOME, DATABASE_URL: database.url, ...keys },
+    });
+  const { tenant_id } = JSON.parse((await carillon('tenant', 'create', '--name', 'Limited')).stdout);
+  const create = (perSecond: string) =>
+    carillon(
+      ...['connection', 'create', '--tenant', tenant_id, '--channel', 'email', '--set', 'host=smtp.example.com'],
+      ...['--set', 'from_address=a@example.com', '--per-second', perSecond, '--concurrency', '3'],
+    );
+  expect(JSON.parse((await create('0.5')).stdout).limits).toEqual({ per_second: 0.5, concurrency: 3 });
+  await expect(create('plenty')).rejects.toThrow(/limits.per_second.*must be a number from 0.1 to 100,000/);
   await database.close();
 }, 60_000);

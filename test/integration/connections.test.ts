@@ -317,6 +317,77 @@ describe('the sandbox', () => {
   });
 });
 
+describe('limits', () => {
+  it('are shown, stand above what the adapter allows, and go back to it with null', async () => {
+    const plain = await connect();
+    expect(plain.body.limits).toEqual({ per_second: null, concurrency: null });
+    const adapter = (await open(plain.body.id))?.adapter;
+    expect((await open(plain.body.id))?.pace).toEqual({
+      perSecond: adapter?.perSecond,
+      concurrency: adapter?.concurrency,
+    });
+    const { status, body } = await connect({ limits: { per_second: 0.5, concurrency: 4_096 } });
+    expect([status, body.limits]).toEqual([201, { per_second: 0.5, concurrency: 4_096 }]);
+    expect((await open(body.id))?.pace).toEqual({ perSecond: 0.5, concurrency: 4_096 });
+    const changed = await patch(body.id, { limits: { per_second: null } });
+    expect(changed.body.limits).toEqual({ per_second: null, concurrency: 4_096 });
+    expect((await get(body.id)).body).toEqual(changed.body);
+    expect((await open(body.id))?.pace).toEqual({ perSecond: adapter?.perSecond, concurrency: 4_096 });
+  });
+
+  it('are felt without opening the client again, by other processes within five seconds', async () => {
+    const { body } = await dove();
+    const before = await open(body.id);
+    expect(before?.client).toBeDefined();
+    await patch(body.id, { limits: { concurrency: 3 } });
+    const after = await open(body.id);
+    expect(after?.pace.concurrency).toBe(3);
+    expect(after?.client).toBe(before?.client);
+    await world.database.query('update connections set per_second = 9 where id = $1', [uuid(body.id)]);
+    world.clock.advance(5_000);
+    const later = await open(body.id);
+    expect(later?.pace).toEqual({ perSecond: 9, concurrency: 3 });
+    expect(later?.client).toBe(before?.client);
+    expect(before?.client).toMatchObject({ closed: false });
+  });
+
+  it.each([
+    [{ per_second: 0 }, 'limits.per_second'],
+    [{ per_second: 100_001 }, 'limits.per_second'],
+    [{ per_second: '5' }, 'limits.per_second'],
+    [{ concurrency: 0 }, 'limits.concurrency'],
+    [{ concurrency: 1.5 }, 'limits.concurrency'],
+    [{ concurrency: 4_097 }, 'limits.concurrency'],
+    [{ burst: 1 }, 'limits.burst'],
+  ])('outside their bounds are refused: %j', async (limits, path) => {
+    const made = await connect({ limits });
+    expect([made.status, made.body.error.param]).toEqual([422, path]);
+    const { body } = await connect();
+    expect((await patch(body.id, { limits })).status).toBe(422);
+    expect((await get(body.id)).body).toEqual(body);
+    // The portal and the command line come in behind the schema of the API.
+    const principal = { tenantId, mode: 'live', scopes: ['manage'], actor: { kind: 'operator', id: 'op' } } as const;
+    await expect(world.connections.patch(principal, body.id, { limits: limits as object })).rejects.toMatchObject({
+      code: 'validation_failed',
+      details: { fields: [{ path }] },
+    });
+  });
+
+  it("of the platform's own are the operator's to set, and tenants see the pace", async () => {
+    const admin = (method: 'POST' | 'PATCH', path: string, body: object) =>
+      world.call(method, `/api/admin/connections${path}`, { key: ADMIN_KEY, body });
+    const made = await admin('POST', '', { channel: 'pigeon', credentials: credentials(), limits: { per_second: 3 } });
+    const throughput = async () => (await world.call('GET', '/api/v1/gateways', { key })).body.data[0].throughput;
+    expect(await throughput()).toBe(3);
+    expect((await admin('PATCH', `/${made.body.id}`, { limits: { per_second: 40 } })).status).toBe(200);
+    expect(await throughput()).toBe(40);
+    const own = (await connect()).body.id;
+    expect((await admin('PATCH', `/${own}`, { limits: { per_second: 1 } })).status).toBe(404);
+    const strange = await world.call('PATCH', `/api/admin/connections/${made.body.id}`, { key, body: {} });
+    expect(strange.status).toBe(403);
+  });
+});
+
 describe('gateways and the platform', () => {
   const provide = (body: object = {}) =>
     world.call('POST', '/api/admin/connections', {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { channels } from '../../channels/index.ts';
 import { createRegistry } from '../../src/channel-kit/index.ts';
+import { createAudit } from '../../src/features/audit/index.ts';
 import { createTemplates, RenderError, type Templates, templateRoutes } from '../../src/features/templates/index.ts';
 import { ApiError } from '../../src/lib/errors.ts';
 import type { Principal, Scope } from '../../src/lib/http.ts';
@@ -41,7 +42,7 @@ function newKey(tenant: string, scopes: readonly Scope[] = ['read', 'manage']): 
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const deps = { db: database.db, registry, clock, log };
+  const deps = { db: database.db, registry, clock, log, audit: createAudit({ db: database.db, clock }) };
   templates = createTemplates(deps);
   elsewhere = createTemplates(deps);
   const refuse = () => Promise.reject(new ApiError('unauthorized'));

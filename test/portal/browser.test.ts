@@ -186,7 +186,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   }, async () => {
     const context = await open(full, { width: 1280 });
     const page = await context.newPage();
-    for (const path of ['/portal', '/portal/activity', '/portal/keys']) {
+    const [shown] = looks(full.fixtures).filter(({ name }) => name === 'campaign-preview');
+    for (const path of ['/portal', '/portal/activity', '/portal/keys', shown?.path ?? '']) {
       await page.goto(full.url + path);
       const wanted = await ask<number>(page, 'controls');
       const reached = new Set<string>();
@@ -276,6 +277,40 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     await page.getByText('Revoke…').first().click();
     await page.getByRole('button', { name: 'Revoke Shop back end' }).click();
     expect(await page.getByRole('status').innerText()).toContain('revoked');
+    await context.close();
+  });
+
+  test('with scripts: a file that is too large is not sent, and a campaign is followed to its end', {
+    timeout: 60_000,
+  }, async () => {
+    const context = await open(full, { width: 1280 });
+    const page = await context.newPage();
+    await page.goto(`${full.url}/portal/campaigns/new?template_id=order_shipped`);
+    const choose = (bytes: number) =>
+      page
+        .getByLabel('CSV file')
+        .setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.alloc(bytes, 'a') });
+    await choose(21 * 1_048_576);
+    await page.getByText('This file is larger than 20 MB').waitFor({ timeout: 5_000 });
+    await page.getByRole('button', { name: 'Upload and go on' }).click();
+    expect(page.url()).toContain('template_id=order_shipped');
+    await choose(1_000);
+    expect(await page.getByText('This file is larger than 20 MB').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Upload and go on' }).click();
+    await page.getByRole('heading', { name: 'What the columns are' }).waitFor({ timeout: 5_000 });
+
+    const served = await servePortal();
+    try {
+      const [bulk] = served.fixtures.campaigns.bulks;
+      if (!bulk) throw new Error('no campaign to follow');
+      await context.addCookies([{ name: 'carillon_session', value: 'test-session', url: served.url }]);
+      await page.goto(`${served.url}/portal/campaigns/${bulk.bulk_id}`);
+      Object.assign(bulk, { status: 'completed', counts: { queued: 0, sent: 0, delivered: 99_513, failed: 371 } });
+      await page.getByText('Finished.').waitFor({ timeout: 10_000 });
+      expect(await page.getByRole('button', { name: 'Pause' }).count()).toBe(0);
+    } finally {
+      await served.close();
+    }
     await context.close();
   });
 

@@ -121,9 +121,16 @@ export function campaignDoors(f: Fixtures, note: Note): Pick<PortalDeps, 'bulks'
         channel: 'email',
         address: `${name.toLowerCase()}@example.com`,
         language: 'en',
+        version: 2,
         data: { name: f.bad(name), order_id: 'ORD-1001' },
       },
-      { channel: 'sms', address: '+14155550101', language: 'en', data: { name: f.bad(name), order_id: 'ORD-1001' } },
+      {
+        channel: 'sms',
+        address: '+14155550101',
+        language: 'en',
+        version: 2,
+        data: { name: f.bad(name), order_id: 'ORD-1001' },
+      },
     ],
   });
   return {

@@ -159,6 +159,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
       ),
       is_default: true,
       position: 0,
+      limits: { per_second: null, concurrency: null },
       health: { status: 'ok', note: 'Signed in.', at: ago(240) },
       callback_url: adapter?.webhook ? `https://notify.example.com/hooks/${adapter.id}/${id('connection', n)}` : null,
       created_at: ago(86_400 * 30),
@@ -656,6 +657,26 @@ function templatesDoor(
     })),
     content: written(number),
   });
+  const rollout = (slug: string) => ({
+    object: 'rollout' as const,
+    id: id('rollout', 1),
+    template_id: slug,
+    status: 'running' as const,
+    version: 3,
+    from_version: 2,
+    percent: 12.5,
+    failure_limit: { percent: 5, min_sent: 50 },
+    counts: {
+      from: { version: 2, sent: 12_804, failed: 51, failure_rate: 0.4 },
+      to: { version: 3, sent: 1_822, failed: 4, failure_rate: 0.22 },
+    },
+    reason: null,
+    started_by: 'user:y',
+    ended_by: null,
+    started_at: ago(7_000),
+    updated_at: ago(600),
+    ended_at: null,
+  });
   const drawn = (
     content: Record<string, Record<string, Record<string, unknown>>>,
     data: Record<string, unknown>,
@@ -726,6 +747,9 @@ function templatesDoor(
       if (number > find(slug).latest_version) throw new ApiError('not_found');
       return version(slug, number);
     },
+    rollOut: async (_, slug, wish) => note('templates.rollOut', [slug, wish], rollout(slug)),
+    rollout: async (_, slug) => (slug === 'order_shipped' ? rollout(slug) : undefined),
+    rollBack: async (_, slug) => note('templates.rollBack', [slug], find(slug) as never),
     activate: async (_, slug, number) => note('templates.activate', [slug, number], find(slug) as never),
     preview: async (_, slug, { version: number = 2, data = SAMPLE, ...only }) =>
       drawn(version(find(slug).template_id, number).content, data, only) as never,

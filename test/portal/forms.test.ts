@@ -227,6 +227,23 @@ describe('pages that change things', () => {
     expect(page).toContain('ends in x9Qa');
   });
 
+  test('limits of a connection: a number is set, an emptied one goes back to what the adapter allows', async () => {
+    const id = full.fixtures.connections[0]?.id ?? '';
+    await post(
+      full,
+      `/portal/connections/${id}`,
+      { name: 'Mail', per_second: '2.5', concurrency: '' },
+      { who: 'live' },
+    );
+    expect(last(full)).toMatchObject({
+      verb: 'connections.patch',
+      args: [id, { limits: { per_second: 2.5, concurrency: null } }],
+    });
+    const page = await (await get(full, `/portal/connections/${id}`, 'live')).text();
+    expect(page).toMatch(/name="per_second" type="number"[^>]*placeholder="20"/);
+    expect(page).toMatch(/name="concurrency" type="number"[^>]*max="4096"/);
+  });
+
   test('a failed test of a connection shows the reason', async () => {
     const id = full.fixtures.connections[2]?.id ?? '';
     const answer = await post(full, `/portal/connections/${id}/test`, {}, { who: 'live' });
@@ -270,6 +287,40 @@ describe('pages that change things', () => {
       save: 'active',
     });
     expect(await json.text()).toContain('This is not JSON yet');
+  });
+
+  test('a rollout: share and limit are read as numbers, and a wrong one says so beside its field', async () => {
+    const page = await (await get(full, '/portal/templates/order_shipped')).text();
+    expect(page).toContain('action="/portal/templates/order_shipped/rollout"');
+    expect(page).toContain('value="12.5"');
+    expect(page).toContain('12,804');
+    const typed = { version: '3', percent: '25', limit: '2.5', min_sent: '100' };
+    const saved = await post(full, '/portal/templates/order_shipped/rollout', typed);
+    expect(saved.headers.get('location')).toBe('/portal/templates/order_shipped?note=rollout_saved');
+    expect(last(full)).toEqual({
+      verb: 'templates.rollOut',
+      args: ['order_shipped', { version: 3, percent: 25, failure_limit: { percent: 2.5, min_sent: 100 } }],
+    });
+    const before = full.calls.made.length;
+    const wrong = await post(full, '/portal/templates/order_shipped/rollout', {
+      ...typed,
+      percent: '101',
+      min_sent: '0',
+    });
+    expect(wrong.status).toBe(422);
+    const text = await wrong.text();
+    expect(text).toContain('id="e-percent"');
+    expect(text).toContain('id="e-min_sent"');
+    expect(text).toContain('value="101"');
+    expect(full.calls.made.length).toBe(before);
+  });
+
+  test('a rollout is rolled back by one button of a plain form', async () => {
+    const page = await (await get(full, '/portal/templates/order_shipped')).text();
+    expect(page).toContain('action="/portal/templates/order_shipped/rollback"');
+    const done = await post(full, '/portal/templates/order_shipped/rollback', {});
+    expect(done.headers.get('location')).toBe('/portal/templates/order_shipped?note=rolled_back');
+    expect(last(full)).toEqual({ verb: 'templates.rollBack', args: ['order_shipped'] });
   });
 
   test('a message: cancel and send again are asked of the door, and written down', async () => {

@@ -1,9 +1,9 @@
 /** A bulk as one JSON request: judged, stored and released in one commit, answered row by row. */
 import type { Reply } from '../../lib/http.ts';
-import { newId, notificationIdOf, toWire } from '../../lib/ids.ts';
+import { newId, toWire } from '../../lib/ids.ts';
 import type { Validator } from '../../lib/schema.ts';
 import { hashOf, keyOf, replay } from '../idempotency/index.ts';
-import type { NewMessage, Origin, Planner } from '../notifications/index.ts';
+import type { Origin, Planner } from '../notifications/index.ts';
 import {
   after,
   answerOf,
@@ -50,7 +50,7 @@ export async function acceptJson(
   // Made before those of the messages, so that it stands below them all.
   const id = newId();
   const rows = recipients.map((value, index): Row => ({ index, value }));
-  const assessed = await assess(deps, origin, shared, rows);
+  const assessed = await assess(deps, origin, shared, rows, { bulkId: id, afterId: id });
 
   const { channels } = shared.notification;
   const from = { rows: 0, accepted: 0, rejected: 0, lastId: id, hash: null, earliest: null };
@@ -80,11 +80,8 @@ export async function acceptJson(
 }
 
 /** In the order of the rows. */
-function resultsOf({ poured, faults }: Assessed): Result[] {
+function resultsOf({ accepted, faults }: Assessed): Result[] {
   const results: Result[] = faults.map(({ row, error }) => ({ index: row, error }));
-  for (const { row, messages } of poured) {
-    const [{ id }] = messages as readonly [NewMessage];
-    results.push({ index: row, notification_id: toWire('notification', notificationIdOf(id)) });
-  }
+  for (const [index, id] of accepted) results.push({ index, notification_id: toWire('notification', id) });
   return results.sort((a, b) => a.index - b.index);
 }

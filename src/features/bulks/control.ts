@@ -38,6 +38,8 @@ export interface ControlDeps {
 }
 
 const CANCEL_BATCH = 1_000;
+/** Of one round; one whose last messages are with a worker must not keep others waiting. */
+const CANCEL_BULKS = 100;
 const ABANDONED_HOURS = 24;
 
 export function createControl({ db, clock, events, doorbell }: ControlDeps): Control {
@@ -83,7 +85,7 @@ export function createControl({ db, clock, events, doorbell }: ControlDeps): Con
       }),
     async cancelSome() {
       let cancelled = 0;
-      for (const { id } of await findCancelling(db, 10))
+      for (const { id } of await findCancelling(db, CANCEL_BULKS))
         cancelled += await db.transaction(async (trx) => {
           const { messages, left } = await cancelHeld(trx, { events }, id, clock.now(), CANCEL_BATCH);
           if (!left) await finish(trx, id);
@@ -99,7 +101,7 @@ export function createControl({ db, clock, events, doorbell }: ControlDeps): Con
           // Whoever comes back now finds nothing to go on with: some of it may be gone.
           if (bulk) await giveUp(trx, bulk.id);
           if (bulk && (await dropHeld(trx, bulk.id, bulk.tenantId, CANCEL_BATCH)) === 0) {
-            await deleteBulk(trx, bulk.id);
+            await deleteBulk(trx, bulk);
             purged++;
           }
           return bulk !== undefined;

@@ -6,7 +6,7 @@ import type { BodyStream } from '../../lib/body.ts';
 import { createCutter, type Piece } from './cut.ts';
 import type { Source, UploadDeps } from './head.ts';
 import { cellsOf, isBlank, readNames, textOf } from './read.ts';
-import { assess, type Row, type RowFault } from './rows.ts';
+import { judgeRows, type Row, type RowFault } from './rows.ts';
 import { noRows, through } from './upload.ts';
 
 export interface Judged {
@@ -31,6 +31,8 @@ export interface Sample {
     readonly channel: string;
     readonly address: string;
     readonly language: string | null;
+    /** Of the template. */
+    readonly version: number | null;
     readonly data: Readonly<Record<string, unknown>>;
   }[];
 }
@@ -59,25 +61,25 @@ export const judgeUpload = (deps: UploadDeps, source: Source, stream: BodyStream
 
     const flush = async (): Promise<void> => {
       if (batch.length === 0) return;
-      const assessed = await assess(deps, source.origin, shared, batch);
-      batch = [];
-      judged += assessed.poured.length + assessed.faults.length;
-      faults.push(...assessed.faults.slice(0, wanted.faults - faults.length));
-      for (const { row, messages } of assessed.poured) {
-        const at = messages[0]?.sendAt ?? source.origin.at;
+      const found = await judgeRows(deps, source.origin, shared, batch, (row, { messages }, { sendAt }) => {
+        const at = sendAt ?? source.origin.at;
         if (accepted++ === 0 || at < (earliest as Date)) earliest = at;
         if (!latest || at > latest) latest = at;
-        if (samples.length < wanted.samples)
-          samples.push({
-            row,
-            messages: messages.map(({ channel, address, language, input }) => ({
-              channel,
-              address,
-              language,
-              data: input.data ?? {},
-            })),
-          });
-      }
+        if (samples.length >= wanted.samples) return;
+        samples.push({
+          row,
+          messages: messages.map(({ channel, address, language, templateVersion, input }) => ({
+            channel,
+            address,
+            language,
+            version: templateVersion,
+            data: input.data ?? {},
+          })),
+        });
+      });
+      judged += batch.length;
+      batch = [];
+      faults.push(...found.slice(0, wanted.faults - faults.length));
     };
     const later = (at: Date | undefined): at is Date => at !== undefined && at > source.origin.at;
 

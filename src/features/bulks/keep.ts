@@ -9,7 +9,7 @@ import { toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Events } from '../events/index.ts';
 import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
-import { pour, releaseBulk } from '../notifications/index.ts';
+import { releaseBulk } from '../notifications/index.ts';
 import type { Assessed, RowFault } from './rows.ts';
 import { advance, copyFaults, markReleased, type Progress } from './store.ts';
 
@@ -33,16 +33,15 @@ export interface Receiving {
 /** Somebody else has gone on with it, or it was cancelled. */
 export const taken = (): ApiError => new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 5 });
 
-export function after(before: Progress, { poured, faults, earliest }: Assessed, hash: Buffer | null): Progress {
-  const ids = poured.at(-1)?.messages ?? [];
+export function after(before: Progress, { sheaf, faults, earliest }: Assessed, hash: Buffer | null): Progress {
   const [was, is] = [before.earliest, earliest ?? null];
   return {
-    rows: before.rows + poured.length + faults.length,
-    accepted: before.accepted + poured.length,
+    rows: before.rows + sheaf.rows + faults.length,
+    accepted: before.accepted + sheaf.rows,
     rejected: before.rejected + faults.length,
-    lastId: ids.at(-1)?.id ?? before.lastId,
+    lastId: sheaf.lastId,
     hash,
-    earliest: poured.length === 0 ? was : before.accepted === 0 ? is : was && is ? (was < is ? was : is) : null,
+    earliest: sheaf.rows === 0 ? was : before.accepted === 0 ? is : was && is ? (was < is ? was : is) : null,
   };
 }
 
@@ -53,16 +52,15 @@ export async function keepChunk(
   { id, tenantId }: Pick<Receiving, 'id' | 'tenantId'>,
   from: Progress,
   to: Progress,
-  { poured, faults }: Assessed,
+  { sheaf, faults }: Assessed,
 ): Promise<void> {
-  const [first] = poured[0]?.messages ?? [];
   // The clock of another process may be behind: ids that do not rise would stand in no range.
-  if (first && first.id <= from.lastId)
+  if (sheaf.firstId !== undefined && sheaf.firstId <= from.lastId)
     throw new ApiError('unavailable', 'The clocks of this installation differ. Nothing was lost; try again.', {
       retryAfterSeconds: 2,
     });
   if (!(await advance(trx, id, from.rows, to))) throw taken();
-  await pour(trx, deps, poured, { bulkId: id, afterId: from.lastId });
+  await sheaf.store(trx, deps);
   if (faults.length > 0) await copyFaults(trx, id, tenantId, faults);
 }
 

@@ -5,12 +5,14 @@
 import type { ApiError, ErrorCode } from '../../lib/errors.ts';
 import type { Validator } from '../../lib/schema.ts';
 import {
+  bindSheaf,
   judge,
   type Origin,
+  type Plan,
   type Planner,
-  type Poured,
   type SendBody,
   type SendCommand,
+  type Sheaf,
 } from '../notifications/index.ts';
 import type { Shared } from './shared.ts';
 import { type Timing, timingOf } from './timing.ts';
@@ -31,7 +33,10 @@ export interface Row {
 }
 
 export interface Assessed {
-  readonly poured: readonly Poured[];
+  /** The good ones, ready to be stored. */
+  readonly sheaf: Sheaf;
+  /** Row and notification, for an answer that tells of each. */
+  readonly accepted: readonly (readonly [row: number, notificationId: string])[];
   readonly faults: readonly { readonly row: number; readonly error: RowFault }[];
   /** When the first of them is due, if every one has a time. */
   readonly earliest: Date | undefined;
@@ -51,15 +56,16 @@ interface RowValue extends Record<string, unknown> {
 /** Rows planned together without letting anything else have its turn. */
 const SLICE = 1_000;
 
-export async function assess(
+/** Judges each row; a good one is taken, the faults of the others are returned. */
+export async function judgeRows(
   { plan, row: validator }: AssessDeps,
   origin: Origin,
   shared: Shared,
   rows: readonly Row[],
-): Promise<Assessed> {
+  take: (row: number, plan: Plan, timing: Timing) => void,
+): Promise<Assessed['faults']> {
   const timing = timingOf(shared, origin.at);
   const faults: { row: number; error: RowFault }[] = [];
-  const poured: Poured[] = [];
   for (let from = 0; from < rows.length; from += SLICE) {
     if (from > 0) await new Promise((resolve) => setImmediate(resolve));
     const commands: SendCommand[] = [];
@@ -77,9 +83,9 @@ export async function assess(
     const plans = await plan(origin, commands);
     for (let i = 0; i < plans.length; i++) {
       const { row, timing: when } = meant[i] as (typeof meant)[number];
-      const { request, messages } = plans[i] as (typeof plans)[number];
-      const [refusal] = judge(request);
-      if (!refusal) poured.push({ row, messages, quiet: when.quiet });
+      const planned = plans[i] as (typeof plans)[number];
+      const [refusal] = judge(planned.request);
+      if (!refusal) take(row, planned, when);
       else {
         const { code, message, param, details } = refusal;
         faults.push({
@@ -94,7 +100,27 @@ export async function assess(
       }
     }
   }
-  return { poured, faults: faults.sort((a, b) => a.row - b.row), earliest: earliestOf(poured) };
+  return faults.sort((a, b) => a.row - b.row);
+}
+
+export async function assess(
+  deps: AssessDeps,
+  origin: Origin,
+  shared: Shared,
+  rows: readonly Row[],
+  { bulkId, afterId }: { readonly bulkId: string; readonly afterId: string },
+): Promise<Assessed> {
+  const sheaf = bindSheaf(bulkId, afterId);
+  const accepted: [number, string][] = [];
+  let earliest: Date | undefined;
+  let allTimed = true;
+  const faults = await judgeRows(deps, origin, shared, rows, (row, { messages, notificationId }, { quiet, sendAt }) => {
+    sheaf.add(row, messages, quiet);
+    accepted.push([row, notificationId]);
+    if (!sendAt) allTimed = false;
+    else if (!earliest || sendAt < earliest) earliest = sendAt;
+  });
+  return { sheaf, accepted, faults, earliest: allTimed ? earliest : undefined };
 }
 
 const NO_ZONE: RowFault = {
@@ -142,13 +168,3 @@ function commandOf(value: RowValue, { notification }: Shared, { sendAt }: Timing
   return { body: { recipient, notification: said } satisfies SendBody, ...UNKEYED };
 }
 const UNKEYED = { idempotencyKey: undefined, requestHash: '', bytes: 0 } as const;
-
-function earliestOf(poured: readonly Poured[]): Date | undefined {
-  let earliest: Date | undefined;
-  for (const { messages } of poured) {
-    const at = messages[0]?.sendAt;
-    if (!at) return undefined;
-    if (!earliest || at < earliest) earliest = at;
-  }
-  return earliest;
-}

@@ -99,13 +99,18 @@ export async function judgeShared(origin: Origin, plan: Planner, shared: Shared,
   const { notification, nested } = shared;
   const data = { ...Object.fromEntries((ahead.variables ?? []).map((name) => [name, ''])), ...notification.data };
   const body = { recipient: {}, notification: { ...notification, data } };
-  const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]);
+  const say = (text: string): string => (nested ? text : text.replaceAll('notification.', ''));
+  const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]).catch(
+    (error) => {
+      throw error instanceof ApiError && error.status === 422 ? refuse(error, say) : error;
+    },
+  );
   if (!planned) throw new Error('one command, one plan');
   const ofRows = (code: string): boolean =>
     OF_ROWS.has(code) || (code === 'template_language_missing' && !notification.language && ahead.languages !== 'none');
   const refusal =
     judge(planned.request).find(({ code }) => !ofRows(code)) ?? strangers(planned.request.data.unexpected, ahead);
-  if (refusal) throw refuse(refusal, (text) => (nested ? text : text.replaceAll('notification.', '')));
+  if (refusal) throw refuse(refusal, say);
 }
 
 /** Whatever a row adds, these names stay unknown to the template. */
@@ -123,7 +128,7 @@ const strangers = (unexpected: readonly string[], { variables }: Ahead): Refusal
       }
     : undefined;
 
-const refuse = ({ code, message, param, details }: Refusal, say: (text: string) => string): ApiError =>
+const refuse = ({ code, message, param, details }: Refusal | ApiError, say: (text: string) => string): ApiError =>
   new ApiError(code, say(message), {
     ...(param === undefined ? {} : { param: say(param) }),
     ...(details ? { details } : {}),

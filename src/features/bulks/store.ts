@@ -1,5 +1,5 @@
 /** SQL of bulks. */
-import { copyLine } from '../../lib/copy.ts';
+import { copyLine, Lines } from '../../lib/copy.ts';
 import type { Sql, Trx } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import type { RowFault } from './rows.ts';
@@ -154,11 +154,11 @@ export const copyFaults = (
   bulkId: string,
   tenantId: string,
   faults: readonly { readonly row: number; readonly error: RowFault }[],
-): Promise<void> =>
-  trx.copy(
-    'copy bulk_errors (bulk_id, row, tenant_id, error) from stdin',
-    faults.map(({ row, error }) => copyLine([bulkId, row, tenantId, JSON.stringify(error)])),
-  );
+): Promise<void> => {
+  const lines = new Lines();
+  for (const { row, error } of faults) lines.add(copyLine([bulkId, row, tenantId, JSON.stringify(error)]));
+  return trx.copy('copy bulk_errors (bulk_id, row, tenant_id, error) from stdin', lines);
+};
 
 export const findBulk = async (sql: Sql, tenantId: string, mode: Mode, id: string): Promise<BulkRow | undefined> =>
   (
@@ -235,7 +235,10 @@ export const findAbandoned = async (sql: Sql, hours: number): Promise<BulkRow | 
     )
   )[0];
 
-export const deleteBulk = async (sql: Sql, id: string): Promise<void> => {
+/** With what was cancelled one by one while it came in. */
+export const deleteBulk = async (sql: Sql, { id, afterId, lastId }: BulkRow): Promise<void> => {
+  await sql.query('delete from messages where bulk_id = $1 and id > $2 and id <= $3', [id, afterId, lastId]);
+  await sql.query('delete from bulk_tallies where bulk_id = $1', [id]);
   await sql.query('delete from bulk_errors where bulk_id = $1', [id]);
   await sql.query('delete from bulks where id = $1', [id]);
 };

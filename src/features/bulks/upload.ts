@@ -137,8 +137,8 @@ function receiving(
   let keptAt = performance.now();
 
   const keep = async (rows: readonly Row[], hash: Buffer): Promise<void> => {
-    const assessed = await assess(deps, origin, shared, rows);
     const from = bulk.progress;
+    const assessed = await assess(deps, origin, shared, rows, { bulkId: bulk.id, afterId: from.lastId });
     const to = after(from, assessed, hash);
     await flight;
     bulk.progress = to;

@@ -5,5 +5,5 @@
  *     draft (file, settings) → columns (guess, read, missing) → look (judge) → send (bulks)
  */
 export type { Meaning } from './columns.ts';
+export type { NewDraft, Timing } from './schema.ts';
 export { type Campaigns, type CampaignsDeps, createCampaigns, type DraftView, type Look } from './service.ts';
-export type { NewDraft, Timing } from './store.ts';

@@ -10,17 +10,15 @@ import type { Connections } from '../connections/index.ts';
 import type { Origin } from '../notifications/index.ts';
 import type { Templates } from '../templates/index.ts';
 import { columnsOf, doubled, guess, type Meaning, meaningsOf, missing, type Variable } from './columns.ts';
+import type { NewDraft, Settings, Timing } from './schema.ts';
 import {
   type DraftRow,
   deleteDraft,
   findDraft,
   insertDraft,
   markSent,
-  type NewDraft,
   purgeDrafts,
   readCsv,
-  type Settings,
-  type Timing,
   updateSettings,
 } from './store.ts';
 

@@ -4,6 +4,14 @@ import type { Mode, Principal } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
 import type { ConnectionItem, CreateConnection, GatewayItem, PatchConnection, TestResult } from './schema.ts';
 
+/** What a connection may be asked to take. */
+export interface Pace {
+  /** Calls a second. */
+  readonly perSecond: number;
+  /** Calls in flight per process. */
+  readonly concurrency: number;
+}
+
 export interface Page {
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -31,6 +39,8 @@ export interface OpenConnection {
   readonly credentials: Credentials;
   /** The account at the provider, for adapters that name one. */
   readonly account: string | undefined;
+  /** The owner's limits over those of `adapter`. An adapter that stands in for it keeps its own. */
+  readonly pace: Pace;
   /** Someone has removed it: nothing new is sent, late callbacks are still read. */
   readonly archived: boolean;
   /** What `adapter.connect` opened, on first use, kept while the credentials stay the same. */

@@ -22,6 +22,7 @@ import { type Fetch, FetchError } from '../../lib/fetch.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { OpenConnection } from './door.ts';
+import { paceOf } from './limits.ts';
 import type { Seal } from './seal.ts';
 import { type ConnectionRow, findAll } from './store.ts';
 
@@ -78,7 +79,7 @@ export function createPool(deps: PoolDeps): Pool {
     }, retireMs).unref();
   }
 
-  function build(row: ConnectionRow): Entry {
+  function build(row: ConnectionRow, kept?: Lazy): Entry {
     const seenAt = clock.now().getTime();
     const found = registry.adapter(row.adapter);
     const secrets = found && seal.unseal(row);
@@ -86,14 +87,17 @@ export function createPool(deps: PoolDeps): Pool {
     const { channel, adapter } = found;
     const { http, net } = row.mode === 'sandbox' ? NOWHERE : outside;
     const credentials = withDefaults(adapter.credentials, { ...row.settings, ...secrets });
-    const client = lazyClient(adapter, credentials, net, (error) =>
-      log.warn({ err: error, connection: toWire('connection', row.id) }, 'a client did not close'),
-    );
+    const client =
+      kept ??
+      lazyClient(adapter, credentials, net, (error) =>
+        log.warn({ err: error, connection: toWire('connection', row.id) }, 'a client did not close'),
+      );
     const base = { http, net, credentials, channel, adapter, id: row.id, mode: row.mode, owner: row.owner };
     const connection: OpenConnection = {
       ...base,
       tenantId: row.tenant_id ?? undefined,
       account: row.account ?? undefined,
+      pace: paceOf(adapter, row),
       archived: row.archived_at !== null,
       get client() {
         return client.get();
@@ -116,12 +120,13 @@ export function createPool(deps: PoolDeps): Pool {
     const known = entries.get(row.id);
     // Of two looks at one row the older one may come in last.
     if (known && known.row.updated_at > row.updated_at) return known;
-    const same = known && sameCredentials(known.row, row);
+    const same =
+      known && sameCredentials(known.row, row) && known.row.archived_at?.getTime() === row.archived_at?.getTime();
     const entry =
-      same && known.row.archived_at?.getTime() === row.archived_at?.getTime()
+      same && sameLimits(known.row, row)
         ? Object.assign(known, { seenAt: clock.now().getTime() })
-        : build(row);
-    if (known && known !== entry) retire(known.client);
+        : build(row, same ? known.client : undefined);
+    if (known && known.client !== entry.client) retire(known.client);
     entries.delete(row.id);
     entries.set(row.id, entry);
     for (const [id, oldest] of entries) {
@@ -166,6 +171,9 @@ export const callbackUrl = (publicUrl: string, adapterId: string, connectionId: 
 
 const sameCredentials = (a: ConnectionRow, b: ConnectionRow): boolean =>
   a.secrets === b.secrets && a.adapter === b.adapter && JSON.stringify(a.settings) === JSON.stringify(b.settings);
+
+const sameLimits = (a: ConnectionRow, b: ConnectionRow): boolean =>
+  a.per_second === b.per_second && a.concurrency === b.concurrency;
 
 /** Opened on first use, once; closed once. */
 function lazyClient(adapter: AnyAdapter, credentials: Credentials, net: Net, onError: (error: unknown) => void): Lazy {

@@ -55,7 +55,7 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     method: 'PATCH',
     path: '/api/v1/connections/:connection_id',
     summary: 'Change a connection',
-    description: 'Credentials that are not sent stay as they are; null takes an optional one away.',
+    description: 'Credentials and limits that are not sent stay as they are; null takes an optional one away.',
     audit: 'connection.updated',
     params: schema.connectionParams,
     body: schema.patchConnection,
@@ -133,6 +133,20 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     errors: [],
     async handler({ principal, query }) {
       return { status: 200, body: await connections.list(principal, query) };
+    },
+  }),
+  route({
+    ...OPERATORS,
+    method: 'PATCH',
+    path: '/api/admin/connections/:connection_id',
+    summary: "Change one of the platform's connections",
+    audit: 'connection.updated',
+    params: schema.connectionParams,
+    body: schema.patchConnection,
+    replies: { 200: { description: 'The connection as it is now', schema: schema.connectionItem } },
+    errors: ['not_found', 'conflict', ...SAVED],
+    async handler({ principal, params, body }) {
+      return { status: 200, body: await connections.patch(principal, params.connection_id, body) };
     },
   }),
   route({

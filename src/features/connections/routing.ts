@@ -9,6 +9,7 @@ import type { Db } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import type { ConnectionRoute } from './door.ts';
+import { noLimits } from './limits.ts';
 import type { Seal } from './seal.ts';
 import { accountOf, sandboxValues, split } from './settings.ts';
 import { type ConnectionRow, insertSandbox, listUsable, type NewConnection } from './store.ts';
@@ -50,6 +51,7 @@ export function createRouting({ db, registry, clock, seal }: RoutingDeps): Routi
       account: accountOf(adapter, values),
       isDefault: true,
       position: 0,
+      ...noLimits,
     };
   }
 

@@ -14,6 +14,22 @@ const credentials = Type.Unsafe<Record<string, unknown>>({
   description: "The adapter's own fields. Secret ones are stored encrypted and never read back.",
 });
 
+const limit = (type: 'number' | 'integer', judged: object) =>
+  Type.Optional(Type.Unsafe<number | null>({ type: [type, 'null'], ...judged }));
+/** `null` goes back to what the adapter allows. */
+export const limits = Type.Object(
+  {
+    per_second: limit('number', { minimum: 0.1, maximum: 100_000, description: 'Calls a second.' }),
+    concurrency: limit('integer', { minimum: 1, maximum: 4_096, description: 'Calls in flight per process.' }),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'What this account at the provider may take, instead of what the adapter assumes. null: the adapter’s own.',
+  },
+);
+export type Limits = Static<typeof limits>;
+
 export const connectionParams = Type.Object({
   connection_id: Type.String({ pattern: '^con_[0-9A-HJKMNP-TV-Z]{26}$' }),
 });
@@ -30,6 +46,7 @@ export const createConnection = Type.Object(
       }),
     ),
     position: Type.Optional(position),
+    limits: Type.Optional(limits),
   },
   { additionalProperties: false },
 );
@@ -41,6 +58,7 @@ export const patchConnection = Type.Object(
     credentials: Type.Optional(credentials),
     is_default: Type.Optional(Type.Literal(true)),
     position: Type.Optional(position),
+    limits: Type.Optional(limits),
   },
   { additionalProperties: false },
 );
@@ -59,6 +77,10 @@ export const connectionItem = Type.Object({
   secrets: Type.Record(Type.String(), Type.Object({ set: Type.Boolean(), last_four: Type.Optional(Type.String()) })),
   is_default: Type.Boolean(),
   position: Type.Integer(),
+  limits: Type.Object({
+    per_second: Type.Union([Type.Number(), Type.Null()]),
+    concurrency: Type.Union([Type.Integer(), Type.Null()]),
+  }),
   health: Type.Object({ status: health, note: orNull(Type.String()), at: orNull(time) }),
   callback_url: orNull(Type.String()),
   created_at: time,

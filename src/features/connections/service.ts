@@ -17,6 +17,7 @@ import { invalid } from '../../lib/schema.ts';
 import type { Audit } from '../audit/index.ts';
 import type { Connections } from './door.ts';
 import { createHealth } from './health.ts';
+import { noLimits, paceOf, setLimits } from './limits.ts';
 import { callbackUrl, createPool } from './pool.ts';
 import { createRouting } from './routing.ts';
 import type { ConnectionItem, CreateConnection } from './schema.ts';
@@ -100,6 +101,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       secrets: adapter ? mask(adapter, seal.unseal(row) ?? {}) : {},
       is_default: row.is_default,
       position: row.position,
+      limits: { per_second: row.per_second, concurrency: row.concurrency },
       health: { status: row.health, note: row.health_note, at: row.health_at?.toISOString() ?? null },
       callback_url: adapter?.webhook ? callbackUrl(publicUrl(), adapter.id, row.id) : null,
       created_at: row.created_at.toISOString(),
@@ -114,6 +116,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       const { channel, adapter } = choose(registry, command);
       const values = judge(adapter, merge({}, command.credentials));
       const { settings, secrets } = split(adapter, values);
+      const limits = setLimits(noLimits, command.limits);
       const id = newId();
       const row = await db.transaction(async (trx) => {
         await store.lockChannel(trx, owner, channel.id);
@@ -130,6 +133,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
           account: accountOf(adapter, values),
           isDefault: command.is_default ?? false,
           position: command.position,
+          ...limits,
         });
       });
       routing.forget(owner, principal.mode);
@@ -165,6 +169,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
             account: values ? (accountOf(adapter, values) ?? null) : row.account,
             is_default: command.is_default ?? row.is_default,
             position: command.position ?? row.position,
+            ...setLimits(row, command.limits),
           }),
         );
       }),
@@ -190,6 +195,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     async gateways({ tenantId, mode }) {
       const seen = new Set<string>();
       return (await routing.usable(tenantId, mode)).map((row) => {
+        const adapter = registry.adapter(row.adapter)?.adapter;
         const first = !seen.has(row.channel);
         seen.add(row.channel);
         return {
@@ -199,7 +205,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
           label: row.name,
           status: row.health,
           sender: senderOf(row.settings),
-          throughput: registry.adapter(row.adapter)?.adapter.perSecond ?? 1,
+          throughput: adapter ? paceOf(adapter, row).perSecond : 1,
           is_default: first,
         };
       });

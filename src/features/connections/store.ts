@@ -1,9 +1,10 @@
 /** Rows of connections. Secrets come and go sealed. */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
+import type { StoredLimits } from './limits.ts';
 import type { Values } from './settings.ts';
 
-export interface ConnectionRow {
+export interface ConnectionRow extends StoredLimits {
   readonly id: string;
   readonly owner: 'platform' | 'tenant' | 'customer';
   readonly tenant_id: string | null;
@@ -25,7 +26,7 @@ export interface ConnectionRow {
 }
 
 const COLUMNS = `id, owner, tenant_id, mode, channel, adapter, name, settings, secrets, account, is_default, position,
-  health, health_note, health_at, created_at, updated_at, archived_at`;
+  per_second, concurrency, health, health_note, health_at, created_at, updated_at, archived_at`;
 
 /** Whose connections are meant: a tenant's, or with `null` the platform's. */
 export type OwnerId = string | null;
@@ -36,7 +37,7 @@ export async function lockChannel(trx: Sql, owner: OwnerId, channel: string): Pr
   await trx.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`connections|${owner ?? ''}|${channel}`]);
 }
 
-export interface NewConnection {
+export interface NewConnection extends StoredLimits {
   readonly id: string;
   readonly owner: OwnerId;
   readonly mode: Mode;
@@ -60,10 +61,11 @@ export async function insertConnection(trx: Sql, row: NewConnection): Promise<Co
        where ${OWNED} and channel = $4 and mode = $3 and archived_at is null
      )
      insert into connections
-       (id, owner, tenant_id, mode, channel, adapter, name, settings, secrets, account, is_default, position)
+       (id, owner, tenant_id, mode, channel, adapter, name, settings, secrets, account, is_default, position,
+        per_second, concurrency)
      values ($2, case when $1::uuid is null then 'platform' else 'tenant' end, $1, $3, $4, $5, $6, $7, $8, $9,
        not exists (select from others where is_default),
-       coalesce($10, (select max(position) + 1 from others), 0))
+       coalesce($10, (select max(position) + 1 from others), 0), $11, $12)
      returning ${COLUMNS}`,
     [
       row.owner,
@@ -76,6 +78,8 @@ export async function insertConnection(trx: Sql, row: NewConnection): Promise<Co
       row.secrets,
       row.account ?? null,
       row.position ?? null,
+      row.per_second,
+      row.concurrency,
     ],
   );
   return made as ConnectionRow;
@@ -103,13 +107,24 @@ export async function clearDefault(trx: Sql, owner: OwnerId, channel: string, mo
 
 export async function updateConnection(
   trx: Sql,
-  row: Pick<ConnectionRow, 'id' | 'name' | 'settings' | 'secrets' | 'account' | 'is_default' | 'position'>,
+  row: Pick<ConnectionRow, 'id' | 'name' | 'settings' | 'secrets' | 'account' | 'is_default' | 'position'> &
+    StoredLimits,
 ): Promise<ConnectionRow> {
   const [made] = await trx.query<ConnectionRow>(
     `update connections set name = $2, settings = $3, secrets = $4, account = $5, is_default = $6, position = $7,
-       updated_at = clock_now()
+       per_second = $8, concurrency = $9, updated_at = clock_now()
      where id = $1 returning ${COLUMNS}`,
-    [row.id, row.name, JSON.stringify(row.settings), row.secrets, row.account, row.is_default, row.position],
+    [
+      row.id,
+      row.name,
+      JSON.stringify(row.settings),
+      row.secrets,
+      row.account,
+      row.is_default,
+      row.position,
+      row.per_second,
+      row.concurrency,
+    ],
   );
   return made as ConnectionRow;
 }

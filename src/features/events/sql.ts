@@ -1,2 +1,9 @@
-/** For statements that write events along with the change they tell of; the columns in order. */
+/** What others write of events along with the change that they tell of. */
+import { newId } from '../../lib/ids.ts';
+
+/** For statements; the columns in order. */
 export const INSERT_EVENTS = 'insert into events (id, tenant_id, mode, type, message_id, data)';
+
+/** The first event of a message, as a line of COPY; no column needs an escape. */
+export const bornLine = (tenantId: string, mode: string, messageId: string): string =>
+  `${newId()}\t${tenantId}\t${mode}\tmessage.queued\t${messageId}\t{}\n`;

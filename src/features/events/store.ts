@@ -1,6 +1,6 @@
 /** SQL of the events table. */
+import type { Lines } from '../../lib/copy.ts';
 import type { Sql, Trx } from '../../lib/db.ts';
-import { newId } from '../../lib/ids.ts';
 import type { NewEvent } from './index.ts';
 import { INSERT_EVENTS } from './sql.ts';
 
@@ -13,11 +13,5 @@ export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: 
   );
 }
 
-export const copyEvents = (
-  trx: Trx,
-  born: readonly Pick<NewEvent, 'tenantId' | 'mode' | 'messageId'>[],
-): Promise<void> =>
-  trx.copy(
-    'copy events (id, tenant_id, mode, type, message_id, data) from stdin',
-    born.map(({ tenantId, mode, messageId }) => `${newId()}\t${tenantId}\t${mode}\tmessage.queued\t${messageId}\t{}\n`),
-  );
+export const copyEvents = (trx: Trx, lines: Lines): Promise<void> =>
+  trx.copy('copy events (id, tenant_id, mode, type, message_id, data) from stdin', lines);

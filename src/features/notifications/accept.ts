@@ -12,7 +12,7 @@ import type { Reply } from '../../lib/http.ts';
 import { newId, notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
-import type { Birth, Cradle } from './dispatch.ts';
+import type { Birth, Cradle } from './cradle.ts';
 import type { Plan, Planner } from './plan.ts';
 import { type Refusal, refusalOf } from './policy.ts';
 import { insertMessages, type MessageRow } from './store.ts';

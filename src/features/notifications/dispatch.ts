@@ -10,43 +10,20 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { isOutage } from '../../lib/errors.ts';
 import { toWire } from '../../lib/ids.ts';
-import { type Claimed, claimDue, releaseDue, returnBorn, type TakenRow } from './claim.ts';
+import { type Claimed, claimDue, releaseDue, type TakenRow } from './claim.ts';
+import { type Cradle, createCradle } from './cradle.ts';
 import type { Timing } from './deliver.ts';
 import { createPace } from './pace.ts';
 import { type PrepareDeps, prepare, type Taken } from './prepare.ts';
 import { closeRange, giveRanges, openRanges } from './ranges.ts';
 import { type RecordDeps, type Result, recordResults } from './record.ts';
 import { loadMessages } from './store.ts';
-import type { Message, NewMessage } from './types.ts';
 
 export interface DispatchTiming extends Timing {
   /** A worker that says nothing for so long has lost its messages. */
   readonly leaseSeconds: number;
   /** How often to look without being rung. */
   readonly sweepMs: number;
-}
-
-/** Room for messages that are about to be stored. */
-export interface Cradle {
-  /** The id of this worker on its leases. */
-  readonly owner: string;
-  readonly leaseSeconds: number;
-  /** A place for a message that may go at once; `undefined`: it has to wait its turn. */
-  reserve(connectionId: string, lane: number): Place | undefined;
-  /** Stored since `began` (monotonic), each in its place: they go. */
-  born(births: readonly Birth[], began: number): void;
-  /** Storing them failed, and nobody can tell whether it was done all the same: what was stored waits its turn. */
-  abandon(births: readonly Birth[]): void;
-}
-export interface Birth {
-  readonly message: NewMessage;
-  readonly place: Place;
-}
-export interface Place {
-  /** The message came to nothing. */
-  cancel(): void;
-  /** Its call is over. */
-  leave(): void;
 }
 
 export interface Dispatcher {
@@ -258,64 +235,26 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     else looking = look();
   };
 
-  const cradle: Cradle = {
+  const cradle = createCradle({
+    ...preparing,
     owner,
     leaseSeconds: timing.leaseSeconds,
     reserve(connectionId, lane) {
       if (!running || inFlight >= IN_FLIGHT_MAX || pace.room(connectionId, lane === 0) === 0) return undefined;
       inFlight++;
-      const end = pace.begin(connectionId);
+      const leave = pace.begin(connectionId);
       return {
-        leave: end,
+        leave,
         cancel() {
-          end();
+          leave();
           inFlight--;
         },
       };
     },
-    born(births, began) {
-      void deliver(births, began);
-    },
-    abandon(births) {
-      for (const { place } of births) place.cancel();
-      if (births.length > 0) void giveBack(births);
-    },
-  };
-
-  /** Nothing of them has left. As long as our lease lasts nobody else looks at them. */
-  async function giveBack(births: readonly Birth[]): Promise<void> {
-    const until = performance.now() + timing.leaseSeconds * 1_000;
-    const ids = births.map(({ message }) => message.id);
-    for (;;) {
-      try {
-        await returnBorn(db, owner, ids);
-        return wake();
-      } catch (error) {
-        if (performance.now() >= until)
-          return log.error(
-            { err: error, messages: ids.length },
-            'could not give messages back; their outcome is unknown',
-          );
-        await delay(RECORD_AGAIN_MS);
-      }
-    }
-  }
-
-  async function deliver(births: readonly Birth[], began: number): Promise<void> {
-    const now = clock.now();
-    const taken = births.map(({ message }) => ({
-      claimed: bornClaim(message, now),
-      message: { ...message, ...NEWBORN },
-    }));
-    try {
-      const prepared = await prepare(preparing, taken, deadlineOf(began));
-      for (const [index, { claimed, work }] of prepared.entries())
-        void run(claimed, work, (births[index] as (typeof births)[number]).place.leave);
-    } catch (error) {
-      log.warn({ err: error }, 'could not prepare what was just accepted; it waits its turn');
-      cradle.abandon(births);
-    }
-  }
+    deadlineOf,
+    run: (claimed, work, place) => void run(claimed, work, place.leave),
+    wake,
+  });
 
   return {
     cradle,
@@ -363,30 +302,3 @@ const claimedOf = ({ id, tenantId, connectionId, fence, tries, openSince, kind, 
   deadline: kind === 'deadline',
   now,
 });
-
-const bornClaim = ({ id, tenantId, connectionId }: NewMessage, now: Date): Claimed => ({
-  id,
-  tenantId,
-  connectionId,
-  dueId: id,
-  fence: 1,
-  number: 1,
-  openSince: null,
-  deadline: false,
-  now,
-});
-
-/** The state a message is stored with. */
-const NEWBORN = {
-  status: 'queued',
-  outcome: null,
-  failureCode: null,
-  attempts: 0,
-  outcomeUnknown: false,
-  nextAttemptAt: null,
-  sentAt: null,
-  deliveredAt: null,
-  failedAt: null,
-  readAt: null,
-  complainedAt: null,
-} as const satisfies Partial<Message>;

@@ -55,15 +55,21 @@ const takeRange = async (sql: Sql, bulkId: string): Promise<RangeRow | undefined
     )
   )[0];
 
-/** Those of a range that wait in it, and not on their own account for another attempt. */
-const waitingIn = async (sql: Sql, bulkId: string, { connectionId, afterId, lastId }: RangeRow): Promise<string[]> =>
+const messagesIn = async (
+  sql: Sql,
+  bulkId: string,
+  { connectionId, afterId, lastId }: RangeRow,
+  which = '',
+): Promise<string[]> =>
   (
     await sql.query<{ id: string }>(
-      `select id from messages m where bulk_id = $1 and connection_id = $2 and id > $3 and id <= $4 and status = 'queued'
-         and not exists (select from due d where d.id = m.id)`,
+      `select id from messages m where bulk_id = $1 and connection_id = $2 and id > $3 and id <= $4 ${which}`,
       [bulkId, connectionId, afterId, lastId],
     )
   ).map(({ id }) => id);
+
+/** Those of a range that wait in it, and not on their own account for another attempt. */
+const WAITING = `and status = 'queued' and not exists (select from due d where d.id = m.id)`;
 
 /** Messages of a cancelled bulk, about so many at most, become failed; `left`: some wait, or are with a worker. */
 export async function cancelHeld(
@@ -76,7 +82,7 @@ export async function cancelHeld(
   await holdUnbegun(trx, bulkId);
   const ids = await takeSingles(trx, bulkId, limit);
   const range = ids.length === 0 ? await takeRange(trx, bulkId) : undefined;
-  if (range) ids.push(...(await waitingIn(trx, bulkId, range)));
+  if (range) ids.push(...(await messagesIn(trx, bulkId, range, WAITING)));
   const word = { word: 'failed', at, code: 'cancelled', outcome: 'cancelled' } as const;
   await applyWords(trx, deps, new Map(ids.map((id) => [id, [word]])));
   const left = await trx.query('select 1 from due where bulk_id = $1 limit 1', [bulkId]);
@@ -88,12 +94,12 @@ const EVENT_WITHIN_MS = 600_000;
 const endOfEvents = (messageId: string): string =>
   firstIdAt(new Date(Number.parseInt(messageId.slice(0, 8) + messageId.slice(9, 13), 16) + EVENT_WITHIN_MS));
 
-/** Takes messages that were never released out of the store, with all that is kept of them; how many, 0 when none is left. */
+/** Takes messages that were never released out of the store, with all that is kept of them; 0 when none is left. */
 export async function dropHeld(trx: Sql, bulkId: string, tenantId: string, limit: number): Promise<number> {
   const singles = await takeSingles(trx, bulkId, limit);
   const range = singles.length === 0 ? await takeRange(trx, bulkId) : undefined;
-  const ids = range ? await waitingIn(trx, bulkId, range) : singles;
-  if (ids.length === 0) return 0;
+  const ids = range ? await messagesIn(trx, bulkId, range) : singles;
+  if (ids.length === 0) return range ? 1 : 0;
   const sorted = [...ids].sort();
   await trx.query('delete from events where tenant_id = $1 and id > $2 and id < $3 and message_id = any($4)', [
     tenantId,

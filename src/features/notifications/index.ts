@@ -10,6 +10,7 @@ import { createPlanner, type PlanDeps, type Planner } from './plan.ts';
 import { createQueries, type Queries, type QueryDeps } from './queries.ts';
 import { createReceipts, type ReceiptDeps, type Receipts } from './receipts.ts';
 import { createRender } from './render.ts';
+import { createWatch } from './rollouts.ts';
 import { createVerbs, type Verbs } from './service.ts';
 
 export type { DispatchTiming } from './dispatch.ts';
@@ -17,7 +18,7 @@ export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnb
 export { BULK_LIMITS } from './limits.ts';
 export type { Plan, Planner } from './plan.ts';
 export { judge, type Refusal } from './policy.ts';
-export { type Poured, pour } from './pour.ts';
+export { bindSheaf, type Sheaf } from './pour.ts';
 export type { Overview, Queries, Summary } from './queries.ts';
 export { isZone, localTime, nextAllowed, type QuietHours } from './quiet.ts';
 export type { NewReceipt, Receipts } from './receipts.ts';
@@ -33,6 +34,8 @@ export interface Notifications extends Queries, Verbs {
   readonly dispatcher: Dispatcher;
   /** For bulks, which store what is planned by themselves. */
   readonly plan: Planner;
+  /** Counts what became of rollouts, at most every two seconds; answers how many have more to be counted at once. */
+  watchRollouts(): Promise<number>;
   /** Resolves when nothing is being committed. */
   idle(): Promise<void>;
 }
@@ -55,6 +58,7 @@ export function createNotifications(deps: NotificationsDeps): Notifications {
     receipts: createReceipts(deps),
     dispatcher,
     plan,
+    watchRollouts: createWatch(deps),
     idle: () => accept.idle(),
   };
 }

@@ -8,6 +8,7 @@ import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenant, Tenants } from '../tenants/index.ts';
+import { personOf } from './person.ts';
 import type { Ask, Request, Source } from './policy.ts';
 import { rawContent } from './render.ts';
 import { RAW_FIELDS, type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
@@ -45,7 +46,9 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
     ]);
     const bySlug = new Map(resolved);
     return commands.map((command) => {
-      const template = bySlug.get(command.body.notification.template_id ?? '');
+      const template = templates.pick(bySlug.get(command.body.notification.template_id ?? ''), () =>
+        personOf(registry, command.body, tenant.defaultCountry),
+      );
       const asks = command.body.notification.channels.map((id) =>
         ask(id, command.body, {
           channel: registry.channel(id),
@@ -53,7 +56,6 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
           template,
           tenant,
           templates,
-          country: tenant.defaultCountry,
         }),
       );
       const notificationId = newNotificationId();
@@ -72,13 +74,12 @@ interface Known {
   readonly template: ResolvedTemplate | undefined;
   readonly tenant: Tenant;
   readonly templates: Templates;
-  readonly country: string | undefined;
 }
 
 function ask(
   id: string,
   { recipient, notification }: SendBody,
-  { channel, route, template, tenant, templates, country }: Known,
+  { channel, route, template, tenant, templates }: Known,
 ): Ask {
   if (!channel)
     return {
@@ -120,7 +121,7 @@ function ask(
     channel,
     connected: route !== undefined,
     missingFields,
-    ...addressOf(channel, recipient, missingFields, country),
+    ...addressOf(channel, recipient, missingFields, tenant.defaultCountry),
     rawFields,
     missingRaw,
     language,

@@ -10,6 +10,7 @@ import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { Templates } from '../templates/index.ts';
 import type { Claimed } from './claim.ts';
 import { attempt, type Job, settle, type Timing } from './deliver.ts';
+import type { Limits } from './pace.ts';
 import type { Result } from './record.ts';
 import type { Render } from './render.ts';
 import type { Word } from './status.ts';
@@ -31,7 +32,7 @@ export interface PrepareDeps {
   readonly timing: Timing;
   readonly clock: Clock;
   /** Tells what a connection can take. */
-  readonly learn: (connectionId: string, adapter: AnyAdapter) => void;
+  readonly learn: (connectionId: string, limits: Limits) => void;
 }
 
 /** A claim with its message; without one when the message is gone. */
@@ -58,7 +59,10 @@ export async function prepare(
     connections.open([...connectionIds], { archived: true }),
     templates.versions([...versionIds]),
   ]);
-  for (const connection of open.values()) learn(connection.id, adapterOf(connection));
+  for (const connection of open.values()) {
+    const adapter = adapterOf(connection);
+    learn(connection.id, adapter === connection.adapter ? connection.pace : adapter);
+  }
 
   return taken.map(({ claimed, message }) => ({ claimed, work: workOf(claimed, message) }));
 

@@ -8,8 +8,8 @@ import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
 import { type List, readCursor } from '../../lib/list.ts';
 import type { Connections } from '../connections/index.ts';
 import type { Templates } from '../templates/index.ts';
+import { createLookUp, type Found } from './lookups.ts';
 import { countMessages, type Filter, findMessages, lastDay, queueAge } from './queries-store.ts';
-import { loadAttempts, loadReceipts } from './receipts-store.ts';
 import type { Render } from './render.ts';
 import type { Status } from './status.ts';
 import { loadMessages, loadNotifications } from './store.ts';
@@ -69,8 +69,11 @@ export interface QueryDeps {
 const NONE = '00000000-0000-0000-0000-000000000000';
 const COUNT_MAX = 10_000;
 const DAY_MAX = 100_000;
+const NOTHING: Found = { messages: [], attempts: [], receipts: [] };
+const absent = (): ApiError => new ApiError('not_found', 'There is no notification of this id.');
 
 export function createQueries({ db, clock, registry, connections, templates, render }: QueryDeps): Queries {
+  const lookUp = createLookUp(db);
   return {
     async list(principal, { limit, cursor, ...filters }) {
       const before = readCursor('notification', cursor);
@@ -102,11 +105,9 @@ export function createQueries({ db, clock, registry, connections, templates, ren
       };
     },
     async get(principal, notificationId) {
-      const { messages, attempts, receipts } = await db.read(principal.tenantId, async (sql) => {
-        const found = await messagesOf(sql, principal, notificationId);
-        const ids = found.map(({ id }) => id);
-        return { messages: found, attempts: await loadAttempts(sql, ids), receipts: await loadReceipts(sql, ids) };
-      });
+      const id = fromWire('notification', notificationId);
+      const { messages, attempts, receipts } = id ? await lookUp(principal.tenantId, principal.mode, id) : NOTHING;
+      if (messages.length === 0) throw absent();
       const open = await connections.open([...new Set(messages.map(({ connectionId }) => connectionId))], {
         archived: true,
       });
@@ -175,7 +176,7 @@ export function createQueries({ db, clock, registry, connections, templates, ren
 export async function messagesOf(sql: Sql, { tenantId, mode }: Principal, notificationId: string): Promise<Message[]> {
   const id = fromWire('notification', notificationId);
   const messages = id ? await loadNotifications(sql, tenantId, mode, [id]) : [];
-  if (messages.length === 0) throw new ApiError('not_found', 'There is no notification of this id.');
+  if (messages.length === 0) throw absent();
   return messages;
 }
 

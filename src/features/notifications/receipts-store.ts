@@ -84,13 +84,14 @@ export const refuseLater = async (
   return new Set(changed.map(({ id }) => id));
 };
 
+/** Joined rather than compared with a list: so each id is looked for in its own partition only, whoever made the plan. */
 export const loadAttempts = (sql: Sql, messageIds: readonly string[]): Promise<AttemptRow[]> =>
   sql.query(
     `select message_id as "messageId", number, started_at as "startedAt", finished_at as "finishedAt", result, fault,
        provider_code as "providerCode", provider_message as "providerMessage", retry_at as "retryAt"
-     from attempts where message_id = any($1)
+     from unnest($1::uuid[]) as i(id) join attempts on message_id = i.id
      union all
-     select id, tries, opened_at, null, null, null, null, null, null from due where id = any($1) and opened
+     select due.id, tries, opened_at, null, null, null, null, null, null from unnest($1::uuid[]) as i(id) join due on due.id = i.id and opened
      order by 1, 2`,
     [messageIds],
   );
@@ -98,7 +99,7 @@ export const loadAttempts = (sql: Sql, messageIds: readonly string[]): Promise<A
 export const loadReceipts = (sql: Sql, messageIds: readonly string[]): Promise<ReceiptRow[]> =>
   sql.query(
     `select message_id as "messageId", receipt, fault, provider_code as "providerCode", provider_message as "providerMessage", at, received_at as "receivedAt", applied
-     from receipts where message_id = any($1) order by message_id, at, received_at`,
+     from unnest($1::uuid[]) as i(id) join receipts on message_id = i.id order by message_id, at, received_at`,
     [messageIds],
   );
 

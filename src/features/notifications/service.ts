@@ -17,7 +17,7 @@ import { loadAttempts } from './receipts-store.ts';
 import { applyWords, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
 import { type SendBody, TTL_SECONDS } from './schema.ts';
-import { withdrawDue } from './store.ts';
+import { holdInRanges, withdrawDue } from './store.ts';
 import type { Message, Origin, SendCommand } from './types.ts';
 
 export const SEND_ROUTE = 'POST /api/v1/notifications/send';
@@ -70,8 +70,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
       const [planned] = await plan(origin, [{ body, idempotencyKey: undefined, requestHash: '', bytes: 0 }]);
       if (!planned) throw new Error('one command, one plan');
       const findings: Finding[] = [...judge(planned.request)];
-      const slug = body.notification.template_id;
-      const version = slug ? await templates.resolve(origin.principal.tenantId, slug) : undefined;
+      const versions = await templates.versions(planned.messages.flatMap((message) => message.templateVersionId ?? []));
       const channels: { channel: string; address: string; content: unknown }[] = [];
       for (const message of findings.length === 0 ? planned.messages : []) {
         const channel = registry.channel(message.channel);
@@ -80,7 +79,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
           channels.push({
             channel: message.channel,
             address: message.address,
-            content: render(channel, message, message.templateVersionId ? version : undefined),
+            content: render(channel, message, versions.get(message.templateVersionId ?? '')),
           });
         } catch (error) {
           if (!(error instanceof DeliveryError)) throw error;
@@ -97,10 +96,13 @@ export function createVerbs(deps: VerbDeps): Verbs {
       await db.transaction(async (trx) => {
         const messages = await messagesOf(trx, principal, notificationId);
         // Only what no worker holds; the row lock makes a claim that comes now pass it by.
-        const withdrawn = await withdrawDue(
+        const queued = messages.filter(({ status }) => status === 'queued');
+        const own = await withdrawDue(
           trx,
-          messages.filter(({ status }) => status === 'queued').map(({ id }) => id),
+          queued.map(({ id }) => id),
         );
+        const ofBulks = queued.filter(({ id, bulkId, attempts }) => bulkId && attempts === 0 && !own.includes(id));
+        const withdrawn = [...own, ...(ofBulks.length > 0 ? await holdInRanges(trx, ofBulks) : [])];
         if (withdrawn.length === 0) throw new ApiError('not_cancellable');
         const folded = await applyWords(
           trx,

@@ -140,6 +140,23 @@ export const withdrawDue = async (sql: Sql, ids: readonly string[]): Promise<str
     )
   ).map(({ id }) => id);
 
+/**
+ * Which of these messages wait in a range that no worker holds; the range stays locked until the end of the transaction, so
+ * none can take them meanwhile.
+ */
+export const holdInRanges = async (
+  sql: Sql,
+  messages: readonly { id: string; bulkId: string | null; connectionId: string }[],
+): Promise<string[]> =>
+  (
+    await sql.query<{ id: string }>(
+      `select m.id from jsonb_to_recordset($1) as m(id uuid, "bulkId" uuid, "connectionId" uuid)
+       join due on due.bulk_id = m."bulkId" and due.connection_id = m."connectionId" and due.after_id < m.id and due.last_id >= m.id
+       where due.owner is null and not due.opened for update of due skip locked`,
+      [JSON.stringify(messages.map(({ id, bulkId, connectionId }) => ({ id, bulkId, connectionId })))],
+    )
+  ).map(({ id }) => id);
+
 /** Makes messages due at a time; what a worker holds is left to that worker. */
 export const scheduleDue = (
   sql: Sql,

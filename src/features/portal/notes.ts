@@ -18,6 +18,8 @@ export const NOTES = {
   connection_failed: bad('The test failed. The reason stands beside the connection.'),
   template_saved: good('Saved as a new version. It is a draft: nothing is sent with it until you activate it.'),
   template_activated: good('This version is now active: new messages use it.'),
+  rollout_saved: good('Saved. Messages from now on are shared out like this.'),
+  rolled_back: good('Rolled back. New messages use the version before; those already accepted keep theirs.'),
   template_removed: good('The template is archived. Messages already sent keep their text.'),
   campaign_sent: good('The campaign is accepted. This page follows it; you may close it, and nothing stops.'),
   campaign_sending: bad('This campaign is being stored by another press of the button. Look again in a moment.'),

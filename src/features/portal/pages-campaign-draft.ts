@@ -4,7 +4,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route } from '../../lib/http.ts';
 import { type Faults, faultsOf, noFaults } from './forms.ts';
 import { letter } from './letter.ts';
-import type { CampaignsDoor, Draft, TemplatesDoor } from './ports.ts';
+import type { CampaignsDoor, Draft, SampleMessage, TemplatesDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
 import { exact, span } from './words.ts';
 
@@ -110,14 +110,11 @@ export function draftPages({ site, campaigns, templates, registry }: DraftPagesD
   }
 
   /** The message as the person would see it; nothing when it cannot be finished. */
-  async function drawnOf(
-    visit: Visit,
-    draft: Draft,
-    { channel, language, data }: { channel: string; language: string | null; data: Readonly<Record<string, unknown>> },
-  ) {
+  async function drawnOf(visit: Visit, draft: Draft, { channel, language, version, data }: SampleMessage) {
     const drawn = await templates.preview(visit.principal, draft.template_id, {
       channel,
       ...(language ? { language } : {}),
+      ...(version ? { version } : {}),
       data,
     });
     return drawn.channels[0]?.preview ?? undefined;

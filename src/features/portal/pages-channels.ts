@@ -4,7 +4,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route } from '../../lib/http.ts';
 import { type Faults, type Fields, faultsOf } from './forms.ts';
 import { markdown } from './markdown.ts';
-import type { Connection, ConnectionsDoor } from './ports.ts';
+import type { Connection, ConnectionsDoor, Limits } from './ports.ts';
 import type { Site, Visit } from './site.ts';
 import { safe } from './view.ts';
 
@@ -21,7 +21,9 @@ const inputOf = (path: string): string | undefined =>
     ? `${PREFIX}${path.slice('credentials.'.length)}`
     : path === 'name'
       ? 'name'
-      : undefined;
+      : LIMITS.find((name) => path === `limits.${name}`);
+
+const LIMITS = ['per_second', 'concurrency'] as const;
 
 export function channelPages({ site, connections, registry }: ChannelPagesDeps): readonly Route[] {
   const found = (connection: Connection): { channel: AnyChannel; adapter: AnyAdapter } => {
@@ -42,6 +44,7 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
           .map(({ id, label }) => ({ id, label, channel: channel.id })),
         name: visit.fields.name ?? '',
         inputs: adapter.credentials.map((field) => draw(field, visit.fields)),
+        limits: drawLimits(adapter, visit.fields),
         guide: safe(markdown(adapter.guide)),
       },
     );
@@ -58,6 +61,7 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
         callback: adapter.webhook ? connection.callback_url : undefined,
         name: posted ? visit.fields.name : connection.name,
         inputs: adapter.credentials.map((field) => draw(field, posted ? visit.fields : undefined, connection)),
+        limits: drawLimits(adapter, posted ? visit.fields : undefined, connection),
         guide: safe(markdown(adapter.guide)),
         status: HEALTH[connection.health.status],
       },
@@ -113,6 +117,7 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
             adapter: adapter.id,
             ...(visit.fields.name ? { name: visit.fields.name } : {}),
             credentials: readCredentials(adapter, visit.fields),
+            limits: readLimits(visit.fields),
           });
           return visit.go(`/portal/connections/${id}`, 'connection_added');
         } catch (error) {
@@ -134,6 +139,7 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
           await connections.patch(visit.principal, connection.id, {
             ...(visit.fields.name ? { name: visit.fields.name } : {}),
             credentials: readCredentials(adapter, visit.fields, connection),
+            limits: readLimits(visit.fields),
           });
           return visit.go(`/portal/connections/${connection.id}`, 'connection_saved');
         } catch (error) {
@@ -240,3 +246,19 @@ function readCredentials(adapter: AnyAdapter, fields: Fields, connection?: Conne
     }),
   );
 }
+
+/** Empty is the adapter's own, which the field shows. */
+const drawLimits = (adapter: AnyAdapter, typed: Fields | undefined, connection?: Connection) => ({
+  per_second: typed?.per_second ?? connection?.limits.per_second ?? '',
+  concurrency: typed?.concurrency ?? connection?.limits.concurrency ?? '',
+  assumed: { per_second: adapter.perSecond, concurrency: adapter.concurrency },
+});
+
+/** A form shows every limit, so an empty one was emptied; one that it did not show stays. What is no number is the door's to refuse. */
+const readLimits = (fields: Fields): Limits =>
+  Object.fromEntries(
+    LIMITS.flatMap((name): [string, unknown][] => {
+      const text = fields[name]?.trim();
+      return text === undefined ? [] : [[name, text === '' ? null : Number(text)]];
+    }),
+  );

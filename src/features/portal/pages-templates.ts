@@ -1,11 +1,13 @@
-/** Templates: what do we say? The list, one template with its versions, the comparison of two. */
+/** Templates: what do we say? The list, one template with its versions and its rollout, the comparison of two. */
 import type { Preview, Registry } from '../../channel-kit/index.ts';
-import type { Route } from '../../lib/http.ts';
+import type { Reply, Route } from '../../lib/http.ts';
 import { diff } from './diff.ts';
+import { type Faults, faultsOf, lastPart } from './forms.ts';
 import { letter } from './letter.ts';
 import type { TemplatesDoor, TemplateVersion, TenantsDoor } from './ports.ts';
+import { readRollout, rolloutContext } from './rollout-form.ts';
 import { keyHint, languageToName, send, templateBody } from './samples.ts';
-import type { Site } from './site.ts';
+import type { Site, Visit } from './site.ts';
 
 export interface TemplatePagesDeps {
   readonly site: Site;
@@ -17,6 +19,63 @@ export interface TemplatePagesDeps {
 
 export function templatePages({ site, tenants, templates, registry, publicUrl }: TemplatePagesDeps): readonly Route[] {
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
+  const show = async (visit: Visit, faults?: Faults): Promise<Reply> => {
+    const id = visit.params.template_id ?? '';
+    const [template, versions, keys, rollout] = await Promise.all([
+      templates.get(visit.principal, id),
+      templates.listVersions(visit.principal, id, { limit: 50 }),
+      tenants.keys.list(visit.principal, { limit: 50 }),
+      templates.rollout(visit.principal, id),
+    ]);
+    const shown = await templates.getVersion(
+      visit.principal,
+      id,
+      wholeNumber(visit.query.version) ?? template.version ?? template.latest_version,
+    );
+    const parts = partsOf(shown);
+    const part = parts.find(({ channel, language }) => `${channel}/${language}` === visit.query.part) ?? parts[0];
+    const drawn = await templates.preview(visit.principal, id, {
+      version: shown.number,
+      ...(part ? { channel: part.channel, language: part.language } : {}),
+    });
+    const [look] = drawn.channels;
+    const channel = registry.channel(part?.channel ?? '');
+    const key = keyHint(keys.data.find(({ status }) => status === 'active')?.masked, visit.principal.mode === 'live');
+    const language = languageToName(
+      part?.language,
+      Object.keys(shown.content[part?.channel ?? ''] ?? {}),
+      visit.session?.tenant.defaultLanguage,
+    );
+    return visit.render(
+      'template',
+      { title: template.name, section: 'templates', ...(faults ? { faults } : {}) },
+      {
+        template,
+        shown,
+        part,
+        parts: parts.map((other) => ({
+          word: `${labelOf(other.channel)}, ${other.language}`,
+          href: `/portal/templates/${id}?version=${shown.number}&part=${encodeURIComponent(`${other.channel}/${other.language}`)}`,
+          current: other === part,
+        })),
+        preview: look?.preview,
+        frame: `/portal/templates/${id}/letter?version=${shown.number}&part=${encodeURIComponent(`${part?.channel}/${part?.language}`)}`,
+        problems: look?.faults,
+        versions: versions.data.map((version) => ({
+          ...version,
+          by: version.created_by?.split(':')[0] === 'key' ? 'by API' : undefined,
+          current: version.number === shown.number,
+          compare: template.version !== null && template.version !== version.number,
+          back: version.status === 'archived',
+        })),
+        ...rolloutContext(template.version, versions.data, rollout, faults && visit.fields),
+        curl: channel
+          ? send({ baseUrl: publicUrl(), key }, templateBody(channel, { id, data: drawn.data, ...language }))
+          : undefined,
+      },
+    );
+  };
+
   return [
     site.get(
       '/portal/templates',
@@ -43,64 +102,10 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
     site.get(
       '/portal/templates/:template_id',
       'One template: how it reads, and its versions.',
-      async (visit) => {
-        const id = visit.params.template_id ?? '';
-        const [template, versions, keys] = await Promise.all([
-          templates.get(visit.principal, id),
-          templates.listVersions(visit.principal, id, { limit: 50 }),
-          tenants.keys.list(visit.principal, { limit: 50 }),
-        ]);
-        const shown = await templates.getVersion(
-          visit.principal,
-          id,
-          wholeNumber(visit.query.version) ?? template.version ?? template.latest_version,
-        );
-        const parts = partsOf(shown);
-        const part = parts.find(({ channel, language }) => `${channel}/${language}` === visit.query.part) ?? parts[0];
-        const drawn = await templates.preview(visit.principal, id, {
-          version: shown.number,
-          ...(part ? { channel: part.channel, language: part.language } : {}),
-        });
-        const [look] = drawn.channels;
-        const channel = registry.channel(part?.channel ?? '');
-        const key = keyHint(
-          keys.data.find(({ status }) => status === 'active')?.masked,
-          visit.principal.mode === 'live',
-        );
-        const language = languageToName(
-          part?.language,
-          Object.keys(shown.content[part?.channel ?? ''] ?? {}),
-          visit.session?.tenant.defaultLanguage,
-        );
-        return visit.render(
-          'template',
-          { title: template.name, section: 'templates' },
-          {
-            template,
-            shown,
-            part,
-            parts: parts.map((other) => ({
-              word: `${labelOf(other.channel)}, ${other.language}`,
-              href: `/portal/templates/${id}?version=${shown.number}&part=${encodeURIComponent(`${other.channel}/${other.language}`)}`,
-              current: other === part,
-            })),
-            preview: look?.preview,
-            frame: `/portal/templates/${id}/letter?version=${shown.number}&part=${encodeURIComponent(`${part?.channel}/${part?.language}`)}`,
-            problems: look?.faults,
-            versions: versions.data.map((version) => ({
-              ...version,
-              by: version.created_by?.split(':')[0] === 'key' ? 'by API' : undefined,
-              current: version.number === shown.number,
-              compare: template.version !== null && template.version !== version.number,
-              back: version.status === 'archived',
-            })),
-            curl: channel
-              ? send({ baseUrl: publicUrl(), key }, templateBody(channel, { id, data: drawn.data, ...language }))
-              : undefined,
-          },
-        );
+      (visit) => show(visit),
+      {
+        query: ['version', 'part'],
       },
-      { query: ['version', 'part'] },
     ),
     site.get(
       '/portal/templates/:template_id/letter',
@@ -159,6 +164,37 @@ export function templatePages({ site, tenants, templates, registry, publicUrl }:
         return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'template_activated');
       },
       { audit: 'template.activated' },
+    ),
+    site.post(
+      '/portal/templates/:template_id/rollout',
+      'Starts a rollout, or changes its share.',
+      async (visit) => {
+        const id = visit.params.template_id ?? '';
+        const { wish, faults } = readRollout(visit.fields);
+        if (faults) return show(visit, faults);
+        try {
+          const { status } = await templates.rollOut(visit.principal, id, wish);
+          const note = status === 'completed' ? 'template_activated' : 'rollout_saved';
+          return visit.go(`/portal/templates/${encodeURIComponent(id)}`, note);
+        } catch (error) {
+          return show(visit, faultsOf(error, lastPart('version', 'percent')));
+        }
+      },
+      { audit: 'template.rolled_out' },
+    ),
+    site.post(
+      '/portal/templates/:template_id/rollback',
+      'Goes back to the version before.',
+      async (visit) => {
+        const id = visit.params.template_id ?? '';
+        try {
+          await templates.rollBack(visit.principal, id);
+        } catch (error) {
+          return show(visit, faultsOf(error, lastPart()));
+        }
+        return visit.go(`/portal/templates/${encodeURIComponent(id)}`, 'rolled_back');
+      },
+      { audit: 'template.rolled_back' },
     ),
     site.post(
       '/portal/templates/:template_id/archive',

@@ -50,6 +50,9 @@ export type TemplatesDoor = Pick<
   | 'activate'
   | 'preview'
   | 'previewUnsaved'
+  | 'rollOut'
+  | 'rollout'
+  | 'rollBack'
 >;
 export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resume' | 'cancel'>;
 export type CampaignsDoor = Omit<Campaigns, 'purge'>;
@@ -57,7 +60,9 @@ export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
 
 export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
 export type Bulk = Awaited<ReturnType<BulksDoor['get']>>;
+export type SampleMessage = Awaited<ReturnType<CampaignsDoor['sample']>>['messages'][number];
 export type Draft = Awaited<ReturnType<CampaignsDoor['get']>>;
+export type Limits = NonNullable<Parameters<ConnectionsDoor['create']>[1]['limits']>;
 export type Connection = Awaited<ReturnType<ConnectionsDoor['get']>>;
 export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;
 export type Message = Notification['channels'][number];
@@ -65,6 +70,8 @@ export type Summary = Awaited<ReturnType<NotificationsDoor['list']>>['data'][num
 export type Seen = Awaited<ReturnType<NotificationsDoor['preview']>>;
 export type OutboxItem = Awaited<ReturnType<OutboxDoor['get']>>;
 export type TemplateVersion = Awaited<ReturnType<TemplatesDoor['getVersion']>>;
+export type Rollout = Awaited<ReturnType<TemplatesDoor['rollOut']>>;
+export type RolloutWish = Parameters<TemplatesDoor['rollOut']>[2];
 export type TemplateContent = TemplateVersion['content'];
 /** What a preview shows: what is missing, what is wrong, and each channel as it would look. */
 export type Drawn = ReturnType<TemplatesDoor['previewUnsaved']>;

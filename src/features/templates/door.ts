@@ -4,11 +4,14 @@
  */
 import type { Content } from '../../channel-kit/index.ts';
 import type { Sql } from '../../lib/db.ts';
-import type { Principal } from '../../lib/http.ts';
+import type { Mode, Principal } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
 import type { FieldFault } from '../../lib/schema.ts';
+import type { Count, FailureLimit, Side, Tally } from './rollout.ts';
 import type {
   PreviewInput,
+  RolloutInput,
+  RolloutView,
   TemplateInput,
   TemplatePreview,
   TemplateSummary,
@@ -63,6 +66,28 @@ export interface TemplateVersion {
 /** A version as a name stands for it now. The category belongs to the name: it may change without a new version. */
 export interface ResolvedTemplate extends TemplateVersion {
   readonly category: TemplateCategory;
+  /** Another version is being rolled out; `pick` says who gets it. */
+  readonly candidate?: { readonly rolloutId: string; readonly percent: number; readonly template: ResolvedTemplate };
+}
+
+/** A rollout as whoever watches the messages of it needs to know it. */
+export interface RunningRollout {
+  /** Its messages and events have greater ids. */
+  readonly id: string;
+  readonly tenantId: string;
+  readonly slug: string;
+  /** Ids. */
+  readonly versions: Readonly<Record<Side, string>>;
+  readonly limit: FailureLimit;
+  /** The last event that was counted. */
+  readonly position: string;
+  readonly tally: Tally;
+}
+
+/** What was counted from one position to the next. */
+export interface Counted {
+  readonly position: string;
+  readonly counts: readonly (Count & { readonly mode: Mode; readonly side: Side })[];
 }
 
 /** One content of a version that is about to be used. */
@@ -91,6 +116,11 @@ export interface RawVerdict {
 export interface Templates {
   /** The active version; at most 5 s old, at once after a change in this process. `undefined`: none of this name. */
   resolve(tenantId: string, slug: string): Promise<ResolvedTemplate | undefined>;
+  /**
+   * The version for one person, who is named by an address: always the same one while a rollout runs, and on raising its
+   * share nobody goes back. Without a rollout, what was resolved.
+   */
+  pick<T extends ResolvedTemplate | undefined>(resolved: T, person: () => string | undefined): T | ResolvedTemplate;
   /** Versions by id, also of archived templates; ids that do not exist are absent. */
   versions(ids: readonly string[]): Promise<ReadonlyMap<string, TemplateVersion>>;
   /**
@@ -123,8 +153,18 @@ export interface Templates {
   archive(principal: Principal, slug: string): Promise<void>;
   listVersions(principal: Principal, slug: string, page: Page): Promise<List<VersionSummary>>;
   getVersion(principal: Principal, slug: string, number: number): Promise<VersionView>;
-  /** Publishes a draft, or rolls back. */
+  /** Publishes a draft, or rolls back to a version by name. A rollout ends. */
   activate(principal: Principal, slug: string, number: number): Promise<TemplateView>;
+  /** Starts a rollout or changes its share; 100 per cent completes it. Throws `conflict` when the state does not allow it. */
+  rollOut(principal: Principal, slug: string, input: RolloutInput): Promise<RolloutView>;
+  /** The one that runs, else the last; `undefined` when there never was one. Figures are those of the principal's mode. */
+  rollout(principal: Principal, slug: string): Promise<RolloutView | undefined>;
+  /** Ends the rollout that runs; without one, activates the version before. Throws `conflict` when there is none. */
+  rollBack(principal: Principal, slug: string): Promise<TemplateView>;
+  /** Of all tenants. */
+  runningRollouts(): Promise<readonly RunningRollout[]>;
+  /** Adds figures; rolls back and answers `true` when too many have failed. Who counted the same later is not heard. */
+  tallyRollout(rollout: RunningRollout, counted: Counted): Promise<boolean>;
   /** Throws `template_channel_missing`, `template_language_missing`. */
   preview(principal: Principal, slug: string, input: PreviewInput): Promise<TemplatePreview>;
   /** Throws as `create`. */

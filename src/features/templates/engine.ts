@@ -12,7 +12,7 @@ import { evaluate, type Run } from './evaluate.ts';
 import { parse } from './parse.ts';
 import { RenderError } from './render-error.ts';
 import { newShape, type Shape } from './shape.ts';
-import { LIMITS } from './syntax.ts';
+import { type Expression, LIMITS } from './syntax.ts';
 
 export const escapeHtml = (text: string): string => Handlebars.Utils.escapeExpression(text);
 
@@ -62,6 +62,8 @@ export function analyse(
 ): { readonly faults: readonly TemplateFault[]; readonly program: Program } {
   const faults: TemplateFault[] = [];
   const budget = { tags: LIMITS.tags };
+  const printed = new Set<string>();
+  let plain = true;
   let source = 0;
   const build = mapContent<Run>(content, schema, (text, { path, html }) => {
     const fault = (message: string, costly = false) => {
@@ -79,10 +81,15 @@ export function analyse(
     }
     if (!text.includes('{{')) return undefined;
     const nodes = parse(text, { html, shape, budget, fault });
+    for (const node of nodes) {
+      const name = node.kind === 'value' ? plainName(node.value) : '';
+      if (name === undefined || (node.kind !== 'value' && node.kind !== 'text')) plain = false;
+      else if (name) printed.add(name);
+    }
     const write = html ? escapeHtml : spell ? (value: string) => spell(value, path) : (value: string) => value;
     return (run) => evaluate(nodes, run, write);
   });
-  return { faults, program: programOf(build, shape) };
+  return { faults, program: programOf(build, shape, plain ? [...printed] : undefined) };
 }
 
 /** For content that is known to be good. Throws on any fault. */
@@ -92,7 +99,16 @@ export function compile(content: Content, schema: object, options: AnalyseOption
   return program;
 }
 
-function programOf(build: (run: Run) => unknown, shape: Shape): Program {
+/** The name, when nothing is done with the value but printing it. */
+const plainName = (value: Expression): string | undefined =>
+  value.kind === 'path' && value.up === 0 && value.parts.length === 1 ? value.parts[0] : undefined;
+
+const FINE = { missing: [], faults: [] } as const;
+
+/** `plain`: the names that are printed, when the content does nothing else; then most data are judged without a rendering. */
+function programOf(build: (run: Run) => unknown, shape: Shape, plain: readonly string[] | undefined): Program {
+  const isFine = (data: Data): boolean =>
+    plain?.every((name) => Object.hasOwn(data, name) && data[name] != null && typeof data[name] !== 'object') ?? false;
   const run = (data: Data, options: RenderOptions, reactions: Pick<Run, 'missing' | 'wrong'>) =>
     build({ ...begin(data, options), ...reactions }) as Content;
   return {
@@ -100,6 +116,7 @@ function programOf(build: (run: Run) => unknown, shape: Shape): Program {
     render: (data, options) => run(data, options, THROW),
     draft: (data, options) => run(data, options, { missing: (path) => `{{${path}}}`, wrong: (path) => `{{${path}}}` }),
     judge(data, options) {
+      if (isFine(data)) return FINE;
       const missing = new Set<string>();
       const faults = new Map<string, FieldFault>();
       const note = (path: string, message: string) => {

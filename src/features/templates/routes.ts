@@ -1,10 +1,13 @@
 /** Templates over HTTP. */
 import { Type } from '@sinclair/typebox';
+import { ApiError } from '../../lib/errors.ts';
 import { type Route, route } from '../../lib/http.ts';
 import { listOf, listQuery } from '../../lib/list.ts';
 import type { Templates } from './door.ts';
 import {
   previewInput,
+  rolloutInput,
+  rolloutView,
   slug,
   templateInput,
   templatePreview,
@@ -89,7 +92,8 @@ export const templateRoutes = (templates: Templates): readonly Route[] => [
     scope: 'manage',
     summary: 'Change a template',
     description:
-      'Makes a new version, used from now on unless `draft` is true; messages already accepted keep theirs. Content and ' +
+      'Makes a new version, used from now on unless `draft` is true; messages already accepted keep theirs. A version that is ' +
+      'used from now on ends a rollout; save a draft to roll it out instead. Content and ' +
       'variables are replaced as a whole; when they are as before, there is no new version. name and category, when left ' +
       'out, stay.',
     audit: 'template.updated',
@@ -154,6 +158,7 @@ export const templateRoutes = (templates: Templates): readonly Route[] => [
     path: `${ONE}/versions/:number/activate`,
     scope: 'manage',
     summary: 'Publish a version, or roll back to it',
+    description: 'From now on everybody gets it, so a rollout ends.',
     audit: 'template.activated',
     params: numbered,
     replies: { 200: shown },
@@ -161,6 +166,59 @@ export const templateRoutes = (templates: Templates): readonly Route[] => [
     handler: async ({ principal, params }) => ({
       status: 200,
       body: await templates.activate(principal, params.template_id, params.number),
+    }),
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: `${ONE}/rollout`,
+    scope: 'manage',
+    summary: 'Roll a version out by percentage',
+    description:
+      'Starts the rollout of a draft or of an earlier version, or changes the share of the one that runs. Who gets the new ' +
+      'version is decided by the address of the first channel: the same person always gets the same one, and raising the ' +
+      'share never takes it away from anybody. When too many of its messages fail it is rolled back by itself. ' +
+      'Messages keep the version they were accepted with.',
+    audit: 'template.rolled_out',
+    params: named,
+    body: rolloutInput,
+    replies: { 200: { description: 'The rollout', schema: rolloutView } },
+    errors: ['not_found', 'conflict'],
+    handler: async ({ principal, params, body }) => ({
+      status: 200,
+      body: await templates.rollOut(principal, params.template_id, body),
+    }),
+  }),
+  route({
+    ...common,
+    method: 'GET',
+    path: `${ONE}/rollout`,
+    scope: 'read',
+    summary: 'See how a rollout goes',
+    description: 'The rollout that runs, or the last one, with what became of the messages of both versions.',
+    params: named,
+    replies: { 200: { description: 'The rollout', schema: rolloutView } },
+    errors: ['not_found'],
+    async handler({ principal, params }) {
+      const body = await templates.rollout(principal, params.template_id);
+      if (!body) throw new ApiError('not_found', `No version of ${params.template_id} was ever rolled out.`);
+      return { status: 200, body };
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: `${ONE}/rollback`,
+    scope: 'manage',
+    summary: 'Roll back to the version before',
+    description: 'Ends the rollout that runs; without one, activates the version that was active before this one.',
+    audit: 'template.rolled_back',
+    params: named,
+    replies: { 200: shown },
+    errors: ['not_found', 'conflict'],
+    handler: async ({ principal, params }) => ({
+      status: 200,
+      body: await templates.rollBack(principal, params.template_id),
     }),
   }),
   route({

@@ -147,6 +147,68 @@ export type VersionSummary = Static<typeof versionSummary>;
 export const versionView = Type.Object({ ...versionHead, ...body });
 export type VersionView = Static<typeof versionView>;
 
+const failureLimit = Type.Object(
+  {
+    percent: Type.Number({
+      minimum: 0,
+      maximum: 100,
+      description: 'Roll back when more than this share has failed. 100 never does.',
+    }),
+    min_sent: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'Judge only once so many messages of the new version were taken or refused.',
+    }),
+  },
+  { ...closed, description: 'When to roll back without being asked. Default 5 % of at least 50 messages.' },
+);
+export const rolloutInput = Type.Object(
+  {
+    version: Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'The version to roll out.' }),
+    percent: Type.Number({
+      minimum: 0,
+      maximum: 100,
+      description: 'Share of the recipients who get it; two decimals count. 100 makes it the active version.',
+    }),
+    failure_limit: Type.Optional(failureLimit),
+  },
+  closed,
+);
+export type RolloutInput = Static<typeof rolloutInput>;
+
+const moment = Type.String({ format: 'date-time' });
+const count = Type.Object({
+  version: Type.Integer(),
+  sent: Type.Integer({ description: 'Messages that a provider has taken or refused.' }),
+  failed: Type.Integer({
+    description:
+      'Those of them that failed for good, for a reason that may lie in the version: not the address, the wish of the ' +
+      'recipient, the credentials, a cancellation or the time to live.',
+  }),
+  failure_rate: orNull(Type.Number({ description: 'Per cent; null while nothing was sent.' })),
+});
+export const rolloutView = Type.Object({
+  object: Type.Literal('rollout'),
+  id: Type.String(),
+  template_id: slug,
+  status: choice(['running', 'completed', 'rolled_back'], 'completed: the new version is active.'),
+  version: Type.Integer({ description: 'The version that is rolled out.' }),
+  from_version: Type.Integer({ description: 'The version that was active when it began.' }),
+  percent: Type.Number(),
+  failure_limit: failureLimit,
+  counts: Type.Object(
+    { from: count, to: count },
+    { description: 'What was sent since it began, in the mode of the key. Counted a few seconds later.' },
+  ),
+  reason: orNull(Type.String({ description: 'Why it was rolled back.' })),
+  started_by: Type.String(),
+  ended_by: orNull(Type.String({ description: 'carillon: it was rolled back by itself.' })),
+  started_at: moment,
+  updated_at: moment,
+  ended_at: orNull(moment),
+});
+export type RolloutView = Static<typeof rolloutView>;
+
 const fieldFault = Type.Object({ path: Type.String(), message: Type.String() });
 export const templatePreview = Type.Object({
   object: Type.Literal('template_preview'),

@@ -14,10 +14,14 @@ import { canonicalJson } from '../../lib/json.ts';
 import type { Log } from '../../lib/log.ts';
 import { createRecent } from '../../lib/recent.ts';
 import { invalid } from '../../lib/schema.ts';
+import type { Audit } from '../audit/index.ts';
 import { type Authored, author } from './authored.ts';
 import type { ResolvedTemplate, Templates, TemplateVersion } from './door.ts';
 import { preview, previewWritten } from './preview.ts';
 import { createRendering } from './rendering.ts';
+import { pickVersion } from './rollout.ts';
+import { actorOf, createRollouts, publish } from './rollouts.ts';
+import { endRollout } from './rollouts-store.ts';
 import { readStarters } from './starters.ts';
 import * as store from './store.ts';
 import { summaryView, templateView, versionHeadView, versionOf, versionView } from './views.ts';
@@ -27,12 +31,13 @@ export interface TemplatesDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: Audit;
 }
 
 const VERSIONS_KEPT = 1_000;
 
 /** Throws when a starter template does not fit the channels: that is a fault of the build. */
-export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Templates {
+export function createTemplates({ db, registry, clock, log, audit }: TemplatesDeps): Templates {
   const rendering = createRendering(registry);
   const starters = readStarters(registry);
   const names = createCache<string, ResolvedTemplate | undefined>({ clock });
@@ -73,6 +78,16 @@ export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Te
     return result;
   }
 
+  /** A change of a template that is there. */
+  const changeOf = <T>(
+    principal: Principal,
+    slug: string,
+    work: (trx: Sql, template: store.TemplateRow) => Promise<T>,
+  ): Promise<T> =>
+    change(principal, slug, async (trx) =>
+      work(trx, present(await store.lockTemplate(trx, principal.tenantId, slug), slug)),
+    );
+
   async function addVersion(
     trx: Sql,
     tenantId: string,
@@ -91,17 +106,31 @@ export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Te
       variables: { declared, inferred: variables },
       createdBy: how.createdBy,
     });
-    if (!how.draft) await store.activateVersion(trx, tenantId, template.id, number);
+    if (!how.draft) await publish(trx, { tenantId, by: how.createdBy }, template.id, number);
   }
 
   return {
     ...rendering,
+    ...createRollouts({
+      db,
+      audit,
+      log,
+      change: changeOf,
+      found,
+      view,
+      forget: (tenantId, slug) => names.forget(nameKey(tenantId, slug)),
+    }),
+    pick: pickVersion,
 
     async resolve(tenantId, slug) {
       const key = nameKey(tenantId, slug);
       const template = await names.get(key, async () => {
-        const row = await store.findActive(db, tenantId, slug);
-        return row && { ...keep(row), category: row.category };
+        const [active, next] = await store.findSent(db, tenantId, slug);
+        if (!active) return undefined;
+        const resolved = { ...keep(active), category: active.category };
+        if (!next?.rollout_id || next.percent === null) return resolved;
+        const { rollout_id: rolloutId, percent, category } = next;
+        return { ...resolved, candidate: { rolloutId, percent, template: { ...keep(next), category } } };
       });
       // What is not there may be there in a moment, and its author would wonder.
       if (!template) names.forget(key);
@@ -163,7 +192,7 @@ export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Te
           ({ id, latest_version: latest } = known);
           await store.updateTemplate(trx, tenantId, id, { name, category });
         }
-        await addVersion(trx, tenantId, { id, latest }, authored, { draft, createdBy: authorOf(principal) });
+        await addVersion(trx, tenantId, { id, latest }, authored, { draft, createdBy: actorOf(principal) });
         return view(trx, tenantId, slug);
       });
     },
@@ -171,8 +200,7 @@ export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Te
     update(principal, slug, { name, category, draft = false, ...input }) {
       const authored = author(registry, input);
       const { tenantId } = principal;
-      return change(principal, slug, async (trx) => {
-        const row = present(await store.lockTemplate(trx, tenantId, slug), slug);
+      return changeOf(principal, slug, async (trx, row) => {
         const { id, latest_version: latest } = row;
         const renamed = { name: name ?? row.name, category: category ?? row.category };
         if (renamed.name !== row.name || renamed.category !== row.category)
@@ -183,15 +211,17 @@ export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Te
         };
         if (await same(row.active_version)) return view(trx, tenantId, slug);
         if (!(await same(latest)))
-          await addVersion(trx, tenantId, { id, latest }, authored, { draft, createdBy: authorOf(principal) });
-        else if (!draft) await store.activateVersion(trx, tenantId, id, latest);
+          await addVersion(trx, tenantId, { id, latest }, authored, { draft, createdBy: actorOf(principal) });
+        else if (!draft) await publish(trx, { tenantId, by: actorOf(principal) }, id, latest);
         return view(trx, tenantId, slug);
       });
     },
 
     archive: (principal, slug) =>
-      change(principal, slug, async (trx) => {
-        if (!(await store.archiveTemplate(trx, principal.tenantId, slug))) throw missing(slug);
+      changeOf(principal, slug, async (trx, { id }) => {
+        const end = { everybody: null, by: actorOf(principal), reason: 'The template was archived.' };
+        await endRollout(trx, principal.tenantId, id, end);
+        await store.archiveTemplate(trx, principal.tenantId, slug);
         log.debug({ template: slug }, 'template archived');
       }),
 
@@ -219,12 +249,13 @@ export function createTemplates({ db, registry, clock, log }: TemplatesDeps): Te
       }),
 
     activate: (principal, slug, number) =>
-      change(principal, slug, async (trx) => {
+      changeOf(principal, slug, async (trx, { id, active_version: active }) => {
         const { tenantId } = principal;
-        const row = present(await store.lockTemplate(trx, tenantId, slug), slug);
-        if (!(await store.findVersion(trx, tenantId, row.id, number)))
+        const by = actorOf(principal);
+        if (!(await store.findVersion(trx, tenantId, id, number)))
           throw new ApiError('not_found', `The template ${slug} has no version ${number}.`);
-        if (row.active_version !== number) await store.activateVersion(trx, tenantId, row.id, number);
+        if (active !== number) await publish(trx, { tenantId, by }, id, number);
+        else await endRollout(trx, tenantId, id, { everybody: number, by, reason: `Version ${number} was activated.` });
         return view(trx, tenantId, slug);
       }),
 
@@ -250,8 +281,6 @@ function present(row: store.TemplateRow | undefined, slug: string): store.Templa
   if (!row || row.archived_at) throw missing(slug);
   return row;
 }
-
-const authorOf = ({ actor }: Principal): string => `${actor.kind}:${actor.id}`;
 
 const equal = (version: store.VersionRow, { written, declared }: Authored): boolean =>
   canonicalJson([version.written, version.variables.declared]) === canonicalJson([written, declared]);

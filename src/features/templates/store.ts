@@ -36,14 +36,21 @@ const TEMPLATE = `t.id, t.slug, t.name, t.category, t.active_version, t.created_
 const VERSION = `v.id, v.tenant_id, v.template_id, t.slug, t.category, v.number, v.status, v.written, v.content,
   v.variables, v.created_by, v.created_at`;
 
-export const findActive = async (sql: Sql, tenantId: string, slug: string): Promise<VersionRow | undefined> =>
-  (
-    await sql.query<VersionRow>(
-      `select ${VERSION} from templates t join template_versions v on v.template_id = t.id and v.status = 'active'
-       where t.tenant_id = $1 and t.slug = $2 and t.archived_at is null`,
-      [tenantId, slug],
-    )
-  )[0];
+/** What is sent under this name: the active version first, and the one that is being rolled out, if there is one. */
+export const findSent = (
+  sql: Sql,
+  tenantId: string,
+  slug: string,
+): Promise<(VersionRow & { rollout_id: string | null; percent: number | null })[]> =>
+  sql.query(
+    `select ${VERSION}, r.id as rollout_id, r.percent
+     from templates t
+     left join rollouts r on r.template_id = t.id and r.status = 'running'
+     join template_versions v on v.template_id = t.id and (v.status = 'active' or v.number = r.to_version)
+     where t.tenant_id = $1 and t.slug = $2 and t.archived_at is null and t.active_version is not null
+     order by v.status = 'active' desc`,
+    [tenantId, slug],
+  );
 
 export const findVersions = (sql: Sql, ids: readonly string[]): Promise<VersionRow[]> =>
   sql.query<VersionRow>(
@@ -102,17 +109,14 @@ export const updateTemplate = (
     [tenantId, id, change.name, change.category],
   );
 
-export const archiveTemplate = async (trx: Sql, tenantId: string, slug: string): Promise<boolean> =>
-  (
-    await trx.query(
-      `with gone as (
-         update templates set archived_at = clock_now(), updated_at = clock_now(), active_version = null
-         where tenant_id = $1 and slug = $2 and archived_at is null returning id)
-       , kept as (update template_versions v set status = 'archived' from gone where v.template_id = gone.id)
-       select id from gone`,
-      [tenantId, slug],
-    )
-  ).length > 0;
+export const archiveTemplate = (trx: Sql, tenantId: string, slug: string): Promise<unknown> =>
+  trx.query(
+    `with gone as (
+       update templates set archived_at = clock_now(), updated_at = clock_now(), active_version = null
+       where tenant_id = $1 and slug = $2 and archived_at is null returning id)
+     update template_versions v set status = 'archived' from gone where v.template_id = gone.id`,
+    [tenantId, slug],
+  );
 
 export const findVersion = async (
   sql: Sql,
@@ -169,16 +173,23 @@ export const insertVersion = (
     ],
   );
 
-/** The one active version becomes this one. */
-export async function activateVersion(trx: Sql, tenantId: string, templateId: string, number: number): Promise<void> {
+/** The one active version becomes this one, and remembers the one before unless it is a return to it. */
+export async function activateVersion(
+  trx: Sql,
+  tenantId: string,
+  templateId: string,
+  number: number,
+  { back = false }: { readonly back?: boolean } = {},
+): Promise<void> {
   await trx.query(
     `update template_versions set status = 'archived'
      where tenant_id = $1 and template_id = $2 and status = 'active' and number <> $3`,
     [tenantId, templateId, number],
   );
   await trx.query(
-    `update template_versions set status = 'active' where tenant_id = $1 and template_id = $2 and number = $3`,
-    [tenantId, templateId, number],
+    `update template_versions v set status = 'active', predecessor = case when $4 then v.predecessor else t.active_version end
+     from templates t where t.id = v.template_id and v.tenant_id = $1 and v.template_id = $2 and v.number = $3`,
+    [tenantId, templateId, number, back],
   );
   await trx.query(
     `update templates set active_version = $3, updated_at = clock_now() where tenant_id = $1 and id = $2`,

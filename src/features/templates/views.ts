@@ -1,7 +1,10 @@
 /** Rows as the wire shows them. Pure. */
+import type { Mode } from '../../lib/http.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { TemplateVersion } from './door.ts';
-import type { TemplateSummary, TemplateView, VersionSummary, VersionView } from './schema.ts';
+import { type Count, rateOf } from './rollout.ts';
+import type { RolloutRow } from './rollouts-store.ts';
+import type { RolloutView, TemplateSummary, TemplateView, VersionSummary, VersionView } from './schema.ts';
 import type { SummaryRow, TemplateRow, VersionHead, VersionRow } from './store.ts';
 
 export const versionOf = (row: VersionRow): TemplateVersion => ({
@@ -53,4 +56,31 @@ const body = ({
   variables: variables.declared as VersionView['variables'],
   inferred_variables: variables.inferred.map((variable) => ({ ...variable, channels: [...variable.channels] })),
   content: written as VersionView['content'],
+});
+
+export const rolloutView = (row: RolloutRow, mode: Mode): RolloutView => ({
+  object: 'rollout',
+  id: toWire('rollout', row.id),
+  template_id: row.slug,
+  status: row.status,
+  version: row.to_version,
+  from_version: row.from_version,
+  percent: row.percent,
+  failure_limit: { percent: row.limit_percent, min_sent: row.limit_min_sent },
+  counts: {
+    from: countView(row.from_version, row.tally[mode].from),
+    to: countView(row.to_version, row.tally[mode].to),
+  },
+  reason: row.reason,
+  started_by: row.started_by,
+  ended_by: row.ended_by,
+  started_at: row.started_at.toISOString(),
+  updated_at: row.updated_at.toISOString(),
+  ended_at: row.ended_at?.toISOString() ?? null,
+});
+
+const countView = (version: number, count: Count): RolloutView['counts']['to'] => ({
+  version,
+  ...count,
+  failure_rate: rateOf(count),
 });

@@ -1,0 +1,21 @@
+/** Under which name a rollout knows a recipient. Pure. */
+import { AddressError, type Registry } from '../../channel-kit/index.ts';
+import type { SendBody } from './schema.ts';
+
+/** The first address there is, in the order of the channels asked for, so that all channels of a notification say the same. */
+export function personOf(
+  registry: Registry,
+  { recipient, notification }: SendBody,
+  country: string | undefined,
+): string | undefined {
+  for (const id of notification.channels) {
+    const channel = registry.channel(id);
+    if (!channel || channel.recipient.some(({ name, required }) => required && recipient[name] === undefined)) continue;
+    try {
+      return channel.address(recipient, country ? { defaultCountry: country } : {});
+    } catch (error) {
+      if (!(error instanceof AddressError)) throw error;
+    }
+  }
+  return undefined;
+}
