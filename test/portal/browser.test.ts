@@ -186,8 +186,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   }, async () => {
     const context = await open(full, { width: 1280 });
     const page = await context.newPage();
-    const [shown] = looks(full.fixtures).filter(({ name }) => name === 'campaign-preview');
-    for (const path of ['/portal', '/portal/activity', '/portal/keys', shown?.path ?? '']) {
+    const campaigns = looks(full.fixtures).filter(({ name }) => /^campaign(-map|-new|-preview-none)?$/.test(name));
+    for (const path of ['/portal', '/portal/activity', '/portal/keys', ...campaigns.map(({ path }) => path)]) {
       await page.goto(full.url + path);
       const wanted = await ask<number>(page, 'controls');
       const reached = new Set<string>();

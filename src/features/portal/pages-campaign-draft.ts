@@ -2,7 +2,7 @@
 import type { Preview, Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route } from '../../lib/http.ts';
-import { type Faults, faultsOf, noFaults } from './forms.ts';
+import { type Faults, faultsOf, noFaults, sentence } from './forms.ts';
 import { letter } from './letter.ts';
 import type { CampaignsDoor, Draft, SampleMessage, TemplatesDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
@@ -92,7 +92,7 @@ export function draftPages({ site, campaigns, templates, registry }: DraftPagesD
           line: row + 2,
           field: error.param ?? '',
           // The field has a column of its own.
-          message: error.message.replace(`${error.param}: `, ''),
+          message: sentence(error.message.replace(`${error.param}: `, '')),
         })),
         more: look ? look.rejected - look.faults.length : 0,
         drawn,
