@@ -69,13 +69,13 @@ export function campaignFixtures(
   ];
   const draft = (n: number, columns: readonly string[], more: Partial<Draft> = {}): Draft => {
     const meanings: Draft['meanings'] = [
-      { value: 'field:email', kind: 'field', label: 'E-mail address', required: true },
-      { value: 'field:phone', kind: 'field', label: 'Phone number', required: true },
-      { value: 'data:name', kind: 'data', label: 'name', required: true },
-      { value: 'data:order_id', kind: 'data', label: 'order_id', required: true },
-      { value: 'data:day', kind: 'data', label: 'day', required: false },
-      { value: 'field:language', kind: 'row', label: 'Language', required: false },
-      { value: 'field:time_zone', kind: 'row', label: 'Time zone', required: false },
+      { value: 'field:email', kind: 'field', label: 'E-mail address', required: true, also: [] },
+      { value: 'field:phone', kind: 'field', label: 'Phone number', required: true, also: [] },
+      { value: 'data:name', kind: 'data', label: 'name', required: true, also: [] },
+      { value: 'data:order_id', kind: 'data', label: 'order_id', required: true, also: [] },
+      { value: 'data:day', kind: 'data', label: 'day', required: false, also: [] },
+      { value: 'field:language', kind: 'row', label: 'Language', required: false, also: [] },
+      { value: 'field:time_zone', kind: 'row', label: 'Time zone', required: false, also: [] },
     ];
     return {
       draft_id: id('draft', n),

@@ -10,6 +10,8 @@ export interface Meaning {
   readonly label: string;
   /** Without it no row can be sent. */
   readonly required: boolean;
+  /** Other names that columns of it have. */
+  readonly also: readonly string[];
 }
 
 export interface Variable {
@@ -17,28 +19,14 @@ export interface Variable {
   readonly required: boolean;
 }
 
-/** What people call the columns of their files, beside the names and labels of the fields themselves. Letters and digits only. */
-const ALSO: Readonly<Record<string, readonly string[]>> = {
-  email: ['emailaddress', 'mail', 'mailaddress', 'emailadresse', 'correo', 'courriel'],
-  phone: [
-    'phonenumber',
-    'mobile',
-    'mobilenumber',
-    'mobilephone',
-    'cell',
-    'cellphone',
-    'telephone',
-    'tel',
-    'msisdn',
-    'number',
-    'handy',
-    'telefon',
-    'whatsapp',
-    'sms',
-  ],
-  language: ['lang', 'locale', 'sprache'],
-  time_zone: ['timezone', 'tz', 'zone', 'zeitzone'],
-};
+/** What people call columns of a kind, beside the names and labels of the fields and channels. Letters and digits only. */
+const words = (text: string): readonly string[] => text.split(' ');
+const MAIL = words('emailaddress mail mailaddress emailadresse correo courriel');
+const PHONE = words(
+  'phonenumber mobile mobilenumber mobilephone cell cellphone telephone tel msisdn number handy telefon telefonnummer movil',
+);
+const LANGUAGE = words('lang locale sprache');
+const ZONE = words('timezone tz zone zeitzone');
 
 /** In the order in which a form offers them: what must be there first. */
 export function meaningsOf(
@@ -54,15 +42,30 @@ export function meaningsOf(
   );
   return [
     ...[...recipient.values()].map(
-      ({ name, label }): Meaning => ({ value: `field:${name}`, kind: 'field', label, required: needed.has(name) }),
+      ({ name, label, type }): Meaning => ({
+        value: `field:${name}`,
+        kind: 'field',
+        label,
+        required: needed.has(name),
+        also: [
+          ...(type === 'phone' ? PHONE : []),
+          ...(type === 'email' ? MAIL : []),
+          ...channels.filter((channel) => channel.recipient[0]?.name === name).map((channel) => plain(channel.label)),
+        ],
+      }),
     ),
-    ...variables.map(({ name, required }): Meaning => ({ value: `data:${name}`, kind: 'data', label: name, required })),
-    ...Object.entries(OF_ROWS)
-      .filter(([name]) => fields.has(name))
-      .map(([name, label]): Meaning => ({ value: `field:${name}`, kind: 'row', label, required: false })),
+    ...variables.map(
+      ({ name, required }): Meaning => ({ value: `data:${name}`, kind: 'data', label: name, required, also: [] }),
+    ),
+    ...OF_ROWS.filter(({ name }) => fields.has(name)).map(
+      ({ name, label, also }): Meaning => ({ value: `field:${name}`, kind: 'row', label, required: false, also }),
+    ),
   ];
 }
-const OF_ROWS: Readonly<Record<string, string>> = { language: 'Language', time_zone: 'Time zone' };
+const OF_ROWS = [
+  { name: 'language', label: 'Language', also: LANGUAGE },
+  { name: 'time_zone', label: 'Time zone', also: ZONE },
+];
 
 const plain = (text: string): string =>
   text
@@ -81,8 +84,7 @@ export function guess(names: readonly string[], meanings: readonly Meaning[]): r
   for (const meaning of meanings) claim(plain(bare(meaning)), meaning.value);
   for (const meaning of meanings) claim(plain(meaning.label), meaning.value);
   for (const meaning of meanings) claim(plain(`data.${bare(meaning)}`), meaning.value);
-  for (const meaning of meanings)
-    if (meaning.kind !== 'data') for (const name of ALSO[bare(meaning)] ?? []) claim(name, meaning.value);
+  for (const meaning of meanings) for (const name of meaning.also) claim(name, meaning.value);
   const given = new Set<string>();
   return names.map((name) => {
     const value = open.get(plain(name)) ?? '';

@@ -75,7 +75,7 @@ const VALUES = 3;
 const DRAFTS_MAX = 20;
 const KEPT_HOURS = 24;
 /** What is judged before a send; the send itself judges every row. */
-const LOOK = { rows: 100_000, faults: 20, samples: 3 };
+const LOOK = { rows: 50_000, faults: 20, samples: 3 };
 /** Enough for the header and a first row. */
 const HEAD_BYTES = 131_072;
 

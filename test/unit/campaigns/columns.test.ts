@@ -31,6 +31,7 @@ describe('a guess', () => {
     ['Phone', 'field:phone'],
     ['Mobile number', 'field:phone'],
     ['TELEPHONE', 'field:phone'],
+    ['SMS', 'field:phone'],
     ['Order ID', 'data:order_id'],
     ['order_id', 'data:order_id'],
     ['data.order_id', 'data:order_id'],
