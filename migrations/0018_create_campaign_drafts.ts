@@ -11,6 +11,8 @@ export const up = (knex: Knex): Promise<void> =>
     -- Null once it was sent.
     csv bytea,
     settings jsonb not null,
+    -- Somebody has pressed the button; another press waits for that one.
+    sending_until timestamptz,
     -- What it became.
     bulk_id uuid,
     created_at timestamptz not null default clock_now()

@@ -12,9 +12,11 @@ import type { Templates } from '../templates/index.ts';
 import { columnsOf, doubled, guess, type Meaning, meaningsOf, missing, type Variable } from './columns.ts';
 import type { NewDraft, Settings, Timing } from './schema.ts';
 import {
+  claimSend,
   type DraftRow,
   deleteDraft,
   findDraft,
+  giveBack,
   insertDraft,
   markSent,
   purgeDrafts,
@@ -56,7 +58,7 @@ export interface Campaigns {
   look(origin: Origin, draftId: string): Promise<Look>;
   /** One row of the file, counted from 0. Throws `not_found` when it would not be sent, too. */
   sample(origin: Origin, draftId: string, row: number): Promise<Sample>;
-  /** Sends it, once, however often it is asked for. Returns the id of the bulk. */
+  /** Sends it, once, however often it is asked for. Returns the id of the bulk. Throws `idempotency_in_progress`. */
   send(origin: Origin, draftId: string): Promise<string>;
   discard(principal: Principal, draftId: string): Promise<void>;
   /** Removes drafts that are a day old; returns how many. */
@@ -215,7 +217,11 @@ export function createCampaigns({ db, registry, connections, templates, bulks }:
       const draft = await find(principal, draftId);
       if (draft.bulkId) return toWire('bulk', draft.bulkId);
       const csv = await csvOf(principal, draft);
-      const { body } = await bulks.send(await sourceOf(origin, draft), streamOf(csv));
+      if (!(await claimSend(db, principal, draft.id))) throw new ApiError('idempotency_in_progress');
+      const { body } = await bulks.send(await sourceOf(origin, draft), streamOf(csv)).catch(async (error: unknown) => {
+        await giveBack(db, principal, draft.id);
+        throw error;
+      });
       const { bulk_id } = JSON.parse(String(body)) as { bulk_id: string };
       await markSent(db, principal, draft.id, fromWire('bulk', bulk_id) as string);
       return bulk_id;

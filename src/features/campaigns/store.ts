@@ -64,6 +64,22 @@ export const updateSettings = (
     JSON.stringify(settings),
   ]);
 
+/** Seconds after which another press may try, should the first one's process have died. */
+const SENDING_SECONDS = 60;
+
+/** True for one of all who press at once. */
+export const claimSend = async (db: Db, principal: Principal, id: string): Promise<boolean> =>
+  (
+    await db.query(
+      `update campaign_drafts set sending_until = clock_now() + make_interval(secs => $5)
+       where ${OWN} and id = $4 and bulk_id is null and coalesce(sending_until <= clock_now(), true) returning 1`,
+      [...own(principal), id, SENDING_SECONDS],
+    )
+  ).length > 0;
+
+export const giveBack = (db: Db, principal: Principal, id: string): Promise<unknown> =>
+  db.query(`update campaign_drafts set sending_until = null where ${OWN} and id = $4`, [...own(principal), id]);
+
 export const markSent = (db: Db, principal: Principal, id: string, bulkId: string): Promise<unknown> =>
   db.query(`update campaign_drafts set csv = null, bulk_id = $5 where ${OWN} and id = $4`, [
     ...own(principal),
