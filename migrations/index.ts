@@ -16,6 +16,7 @@ import * as m0014 from './0014_limit_connections.ts';
 import * as m0015 from './0015_add_quiet_hours.ts';
 import * as m0016 from './0016_link_retries.ts';
 import * as m0017 from './0017_add_fallback.ts';
+import * as m0018 from './0018_create_campaign_drafts.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -35,4 +36,5 @@ export const migrations = [
   { name: '0015_add_quiet_hours', ...m0015 },
   { name: '0016_link_retries', ...m0016 },
   { name: '0017_add_fallback', ...m0017 },
+  { name: '0018_create_campaign_drafts', ...m0018 },
 ];

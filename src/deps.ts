@@ -6,6 +6,7 @@ import { channels } from '../channels/index.ts';
 import { type AnyChannel, createRegistry, type Registry } from './channel-kit/index.ts';
 import { type Audit, createAudit } from './features/audit/index.ts';
 import { type Bulks, createBulks } from './features/bulks/index.ts';
+import { type Campaigns, createCampaigns } from './features/campaigns/index.ts';
 import { type Connections, createConnections } from './features/connections/index.ts';
 import { createEvents } from './features/events/index.ts';
 import { createIdempotency, type Idempotency } from './features/idempotency/index.ts';
@@ -48,6 +49,7 @@ export interface Deps {
   readonly templates: Templates;
   readonly notifications: Notifications;
   readonly bulks: Bulks;
+  readonly campaigns: Campaigns;
   readonly inbound: Inbound;
   /** Base address of links and callbacks; known once the listener is. */
   readonly publicUrl: () => string;
@@ -127,6 +129,7 @@ export async function createDeps({
     doorbell,
     plan: notifications.plan,
   });
+  const campaigns = createCampaigns({ db, registry, connections, templates, bulks });
   const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
 
   return {
@@ -147,6 +150,7 @@ export async function createDeps({
     templates,
     notifications,
     bulks,
+    campaigns,
     inbound,
     publicUrl,
     async close() {

@@ -15,6 +15,7 @@ const HOUR_MS = 3_600_000;
 export async function startWorker({
   config,
   bulks,
+  campaigns,
   db,
   idempotency,
   inbound,
@@ -34,6 +35,7 @@ export async function startWorker({
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
     await bulks.purge();
+    await campaigns.purge();
     return 0;
   });
 

@@ -12,6 +12,7 @@ export const FEATURES = [
   'sandbox',
   'notifications',
   'bulks',
+  'campaigns',
   'inbound',
   'health',
   'docs',

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import getRawBody from 'raw-body';
 import { ApiError } from './errors.ts';
 import { type JsonLimits, readJsonObject } from './json.ts';
+import { readMultipart, type Upload } from './multipart.ts';
 
 export interface BodyStream {
   /** Content type in lower case, without parameters. */
@@ -15,18 +16,28 @@ export interface BodyStream {
   pieces(limit: number): AsyncIterable<Buffer>;
 }
 
+/** A form may bring a file. */
+export interface UploadSpec {
+  /** Bytes of the whole form. */
+  readonly bytes: number;
+  /** What to tell whoever sends more. */
+  readonly beyond: string;
+}
+
 interface Spec {
   readonly body?: unknown;
   readonly consumes?: 'json' | 'form' | 'raw' | 'stream';
   readonly accepts?: Readonly<Record<string, unknown>>;
   readonly bodyLimit?: number;
   readonly jsonLimits?: JsonLimits;
+  readonly upload?: UploadSpec;
 }
 
 interface Body {
   readonly raw: Buffer;
   readonly body: unknown;
   readonly stream?: BodyStream;
+  readonly files?: Readonly<Record<string, Upload>>;
 }
 
 const BODY_LIMIT = 1_048_576;
@@ -48,6 +59,7 @@ export async function readBody(req: IncomingMessage, spec: Spec, idleMs: number)
     moving.add(req.socket);
     return { raw: NOTHING, body: undefined, stream: { type, pieces: (limit) => piecesOf(req, limit, idleMs) } };
   }
+  if (spec.upload && type === 'multipart/form-data') return readUpload(req, spec.upload, idleMs);
   if (consumes === 'json' && type !== 'application/json') throw new ApiError('unsupported_media_type');
   if (consumes === 'form' && type !== 'application/x-www-form-urlencoded')
     throw new ApiError('unsupported_media_type', 'The body must be a form.');
@@ -62,6 +74,22 @@ export async function readBody(req: IncomingMessage, spec: Spec, idleMs: number)
   if (consumes === 'raw') return { raw, body: undefined };
   if (consumes === 'form') return { raw, body: readForm(raw) };
   return { raw, body: readJsonObject(raw, spec.jsonLimits) };
+}
+
+/** As slowly as it may come; what is too large is taken and forgotten for a while, so that a browser gets to see why. */
+async function readUpload(req: IncomingMessage, { bytes, beyond }: UploadSpec, idleMs: number): Promise<Body> {
+  moving.add(req.socket);
+  try {
+    const pieces = (limit: number) => piecesOf(req, limit, idleMs);
+    const raw = await collect({ type: 'multipart/form-data', pieces }, bytes);
+    const { fields, files } = readMultipart(raw, req.headers['content-type'] ?? '');
+    return { raw: NOTHING, body: fields, files };
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'body_too_large') throw new ApiError('body_too_large', beyond);
+    throw error;
+  } finally {
+    drain(req);
+  }
 }
 
 const tooLarge = (limit: number): ApiError =>

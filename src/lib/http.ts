@@ -7,12 +7,13 @@ import { Readable } from 'node:stream';
 import { Router } from '@koa/router';
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
 import Koa from 'koa';
-import { type BodyStream, drain, readBody } from './body.ts';
+import { type BodyStream, drain, readBody, type UploadSpec } from './body.ts';
 import type { Clock } from './clock.ts';
 import { ApiError, type ErrorCode, fromStore } from './errors.ts';
 import { newId, toWire } from './ids.ts';
 import type { JsonLimits } from './json.ts';
 import type { Log } from './log.ts';
+import type { Upload } from './multipart.ts';
 import { type Validator, validator } from './schema.ts';
 
 export type Mode = 'live' | 'sandbox';
@@ -41,6 +42,8 @@ export interface Request<P = unknown, Q = unknown, B = unknown> {
   readonly raw: Buffer;
   /** The body of a route that consumes `stream`. */
   readonly stream?: BodyStream;
+  /** Of a form that may bring files, by the name of the input. */
+  readonly files?: Readonly<Record<string, Upload>>;
   readonly method: string;
   /** Path and query as they came, without the host of an absolute request target. */
   readonly target: string;
@@ -94,6 +97,8 @@ export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSche
   /** Bytes. Default 1 MB. */
   readonly bodyLimit?: number;
   readonly jsonLimits?: JsonLimits;
+  /** A form that may bring a file, as `multipart/form-data`. */
+  readonly upload?: UploadSpec;
   readonly replies: Readonly<Record<number, RouteReply>>;
   /** Codes of its own, beyond those every route of its kind can answer. */
   readonly errors: readonly ErrorCode[];
@@ -219,12 +224,13 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies, idleMs =
         const principal = await hooks.authenticate[spec.auth](arrived);
         if (spec.scope && !principal.scopes.includes(spec.scope))
           throw new ApiError('insufficient_scope', `This call needs a key with the scope "${spec.scope}".`);
-        const { raw, body, stream } = await readBody(ctx.req, spec, idleMs);
+        const { raw, body, stream, files } = await readBody(ctx.req, spec, idleMs);
         const request: Request = {
           ...arrived,
           principal,
           raw,
           ...(stream ? { stream } : {}),
+          ...(files ? { files } : {}),
           params: judge.params(ctx.params ?? {}),
           query: judge.query({ ...ctx.query }),
           body: judge.body(body),

@@ -25,6 +25,7 @@ export const PREFIXES = {
   request: 'req',
   audit: 'aud',
   bulk: 'blk',
+  draft: 'drf',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

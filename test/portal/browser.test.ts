@@ -87,6 +87,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     const message = (n: number) => `/portal/messages/${f.notifications[n]?.notification_id}`;
     const out = (channel: string) =>
       `/portal/outbox/${f.messages.find(({ part }) => part.channel === channel)?.part.message_id}`;
+    const campaign = (n: number) => `/portal/campaigns/${f.campaigns.bulks[n]?.bulk_id}`;
+    const drafted = (n: number) => `/portal/campaigns/drafts/${f.campaigns.drafts[n]?.draft_id}`;
     return [
       { name: 'home', path: '/portal' },
       { name: 'home-live', path: '/portal', as: 'live', dark: true },
@@ -109,6 +111,19 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'outbox-slack', path: out('slack') },
       { name: 'outbox-voice', path: out('voice') },
       { name: 'outbox-live', path: '/portal/outbox', as: 'live' },
+      { name: 'campaigns', path: '/portal/campaigns' },
+      { name: 'campaigns-empty', path: '/portal/campaigns', empty: true },
+      { name: 'campaign-choose', path: '/portal/campaigns/new' },
+      { name: 'campaign-new', path: '/portal/campaigns/new?template_id=order_shipped' },
+      { name: 'campaign-new-live', path: '/portal/campaigns/new?template_id=order_shipped', as: 'live', dark: true },
+      { name: 'campaign-map', path: drafted(0) },
+      { name: 'campaign-map-dark', path: drafted(1), dark: true },
+      { name: 'campaign-preview', path: `${drafted(1)}/preview` },
+      { name: 'campaign-preview-live', path: `${drafted(1)}/preview`, as: 'live', dark: true },
+      { name: 'campaign-preview-none', path: `${drafted(2)}/preview` },
+      { name: 'campaign', path: campaign(0) },
+      { name: 'campaign-done', path: campaign(1), dark: true },
+      { name: 'campaign-paused', path: campaign(3) },
       { name: 'templates', path: '/portal/templates' },
       { name: 'template', path: '/portal/templates/order_shipped' },
       { name: 'template-edit', path: '/portal/templates/order_shipped/edit?part=email/en' },
@@ -171,7 +186,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   }, async () => {
     const context = await open(full, { width: 1280 });
     const page = await context.newPage();
-    for (const path of ['/portal', '/portal/activity', '/portal/keys']) {
+    const campaigns = looks(full.fixtures).filter(({ name }) => /^campaign(-map|-new|-preview-none)?$/.test(name));
+    for (const path of ['/portal', '/portal/activity', '/portal/keys', ...campaigns.map(({ path }) => path)]) {
       await page.goto(full.url + path);
       const wanted = await ask<number>(page, 'controls');
       const reached = new Set<string>();
@@ -261,6 +277,40 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     await page.getByText('Revoke…').first().click();
     await page.getByRole('button', { name: 'Revoke Shop back end' }).click();
     expect(await page.getByRole('status').innerText()).toContain('revoked');
+    await context.close();
+  });
+
+  test('with scripts: a file that is too large is not sent, and a campaign is followed to its end', {
+    timeout: 60_000,
+  }, async () => {
+    const context = await open(full, { width: 1280 });
+    const page = await context.newPage();
+    await page.goto(`${full.url}/portal/campaigns/new?template_id=order_shipped`);
+    const choose = (bytes: number) =>
+      page
+        .getByLabel('CSV file')
+        .setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.alloc(bytes, 'a') });
+    await choose(21 * 1_048_576);
+    await page.getByText('This file is larger than 20 MB').waitFor({ timeout: 5_000 });
+    await page.getByRole('button', { name: 'Upload and go on' }).click();
+    expect(page.url()).toContain('template_id=order_shipped');
+    await choose(1_000);
+    expect(await page.getByText('This file is larger than 20 MB').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Upload and go on' }).click();
+    await page.getByRole('heading', { name: 'What the columns are' }).waitFor({ timeout: 5_000 });
+
+    const served = await servePortal();
+    try {
+      const [bulk] = served.fixtures.campaigns.bulks;
+      if (!bulk) throw new Error('no campaign to follow');
+      await context.addCookies([{ name: 'carillon_session', value: 'test-session', url: served.url }]);
+      await page.goto(`${served.url}/portal/campaigns/${bulk.bulk_id}`);
+      Object.assign(bulk, { status: 'completed', counts: { queued: 0, sent: 0, delivered: 99_513, failed: 371 } });
+      await page.getByText('Finished.').waitFor({ timeout: 10_000 });
+      expect(await page.getByRole('button', { name: 'Pause' }).count()).toBe(0);
+    } finally {
+      await served.close();
+    }
     await context.close();
   });
 

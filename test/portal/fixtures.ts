@@ -13,6 +13,7 @@ import { createVault } from '../../src/lib/crypto.ts';
 import { ApiError, errorBody } from '../../src/lib/errors.ts';
 import { createHttp, type Mode, type Principal } from '../../src/lib/http.ts';
 import { toWire } from '../../src/lib/ids.ts';
+import { campaignDoors, campaignFixtures } from './fixtures-campaigns.ts';
 
 export const HOSTILE = `<script>alert('x')</script>"><img src=x onerror=alert(1)>'{{7*7}}`;
 export const NOW = new Date('2026-03-14T10:30:00.000Z');
@@ -358,6 +359,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     connections,
     notifications,
     messages,
+    campaigns: campaignFixtures(empty, bad, ago),
     previewOf,
     outboxItem,
     found,
@@ -506,6 +508,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
       },
     },
     templates: templatesDoor(f, note),
+    ...campaignDoors(f, note),
     sandbox: {
       list: async ({ mode }, { channel }) =>
         list(

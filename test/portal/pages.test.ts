@@ -33,6 +33,16 @@ const paths = (served: Served): readonly [path: string, who: Who][] => {
     ...messages.flatMap(({ part }): [string, Who][] =>
       ['html', 'text', 'headers', 'source'].map((view) => [`/portal/outbox/${part.message_id}?view=${view}`, 'test']),
     ),
+    ['/portal/campaigns', 'test'],
+    ['/portal/campaigns/new', 'test'],
+    ['/portal/campaigns/new?template_id=order_shipped', 'live'],
+    ...served.fixtures.campaigns.bulks.map(({ bulk_id }): [string, Who] => [`/portal/campaigns/${bulk_id}`, 'test']),
+    ...served.fixtures.campaigns.drafts
+      .filter(({ bulk_id }) => !bulk_id)
+      .flatMap(({ draft_id, mapped }): [string, Who][] => [
+        [`/portal/campaigns/drafts/${draft_id}`, 'test'],
+        ...(mapped ? ([[`/portal/campaigns/drafts/${draft_id}/preview`, 'live']] satisfies [string, Who][]) : []),
+      ]),
     ['/portal/templates', 'test'],
     ['/portal/templates/new', 'test'],
     ...(served.fixtures.empty

@@ -14,7 +14,7 @@ const nothing: object = new Proxy(() => undefined, {
 
 const ABSENT = [
   ...(['log', 'clock', 'db', 'vault', 'queues', 'doorbell', 'audit', 'idempotency', 'tenants', 'connections'] as const),
-  ...(['sandbox', 'templates', 'notifications', 'bulks', 'inbound'] as const),
+  ...(['sandbox', 'templates', 'notifications', 'bulks', 'campaigns', 'inbound'] as const),
 ];
 
 export function allRoutes(): readonly Route[] {

@@ -11,6 +11,13 @@ export interface Visitor {
   get(path: string): Promise<Page>;
   /** Looks at `from` (default: the path itself) for its form token, then sends the form. */
   post(path: string, fields?: Readonly<Record<string, string>>, from?: string): Promise<Page>;
+  /** A form with a file in it, as `post`. */
+  upload(
+    path: string,
+    fields: readonly (readonly [string, string])[],
+    file?: { readonly name: string; readonly bytes: string | Uint8Array<ArrayBuffer> },
+    from?: string,
+  ): Promise<Page>;
   /** Sends exactly this. */
   send(
     path: string,
@@ -61,6 +68,13 @@ export function createVisitor(url: string, ip = `203.0.${113 + (counter >> 8)}.$
     csrf,
     send,
     get: (path) => ask(path),
+    async upload(path, fields, file, from = path) {
+      const body = new FormData();
+      body.append('csrf', csrf(await ask(from)));
+      for (const [name, value] of fields) body.append(name, value);
+      if (file) body.append('file', new Blob([file.bytes]), file.name);
+      return ask(path, { method: 'POST', body, headers: { origin: url } });
+    },
     async post(path, fields = {}, from = path) {
       return send(path, { csrf: csrf(await ask(from)), ...fields });
     },

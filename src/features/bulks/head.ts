@@ -11,7 +11,7 @@ import { keyOf } from '../idempotency/index.ts';
 import type { Origin, Planner } from '../notifications/index.ts';
 import type { createCutter, Piece } from './cut.ts';
 import type { KeepDeps } from './keep.ts';
-import { readHeader, readLine, readRecord } from './read.ts';
+import { type Column, type Columns, readHeader, readLine, readNames, readRecord } from './read.ts';
 import type { Row } from './rows.ts';
 import type { UploadQuery } from './schema.ts';
 import { type Ahead, bodyOf, judgeShared, type Shared, sharedOf } from './shared.ts';
@@ -30,12 +30,15 @@ export interface Source {
   readonly query: Static<typeof UploadQuery>;
   readonly headers: Readonly<Record<string, string>>;
   readonly origin: Origin;
+  /** CSV: what its columns are, by their place, whatever the first line calls them; `undefined`: not read. */
+  readonly columns?: readonly (Column | undefined)[];
 }
 
 export const isCsv = ({ type }: Pick<Source, 'type'>): boolean => type === 'text/csv';
 
 /** What a repeat must have in common beside its bytes. */
-export const seedOf = ({ type, query }: Source): string => `${type}\n${canonicalJson(query)}\n`;
+export const seedOf = ({ type, query, columns }: Source): string =>
+  `${type}\n${canonicalJson(query)}\n${columns ? `${canonicalJson(columns.map((column) => column ?? null))}\n` : ''}`;
 
 export interface Head {
   readonly key: string | undefined;
@@ -63,11 +66,12 @@ export function readHead(
     const key = keyOf(headers, (deps.shared.check(body) as { idempotency_key?: string }).idempotency_key);
     return { key, read: readLine, judge: judgeBody(body, { languages: 'unknown' }) };
   }
-  const columns = readHeader(piece, deps.fields);
+  const columns = source.columns ? placed(piece, source.columns) : readHeader(piece, deps.fields);
   cutter.delimiter = columns.delimiter;
-  const names = new Set(columns.columns.filter(({ variable }) => !variable).map(({ name }) => name));
+  const read = columns.columns.filter((column) => column !== undefined);
+  const names = new Set(read.filter(({ variable }) => !variable).map(({ name }) => name));
   const judge = judgeBody(bodyOf(query), {
-    variables: columns.columns.filter(({ variable }) => variable).map(({ name }) => name),
+    variables: read.filter(({ variable }) => variable).map(({ name }) => name),
     languages: names.has('language') ? 'some' : 'none',
   });
   return {
@@ -79,6 +83,16 @@ export function readHead(
       return shared;
     },
   };
+}
+
+function placed(piece: Piece, columns: readonly (Column | undefined)[]): Columns {
+  const { delimiter, names } = readNames(piece);
+  if (names.length !== columns.length)
+    throw new ApiError(
+      'csv_header_invalid',
+      `The first line names ${names.length} columns; it was said what ${columns.length} are.`,
+    );
+  return { delimiter, columns };
 }
 
 function requireColumns(registry: Registry, channels: readonly string[], names: ReadonlySet<string>): void {

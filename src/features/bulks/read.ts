@@ -21,7 +21,7 @@ const FAULTS: Readonly<Record<NonNullable<Piece['fault']>, RowFault>> = {
 };
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-function textOf(bytes: Buffer): string | undefined {
+export function textOf(bytes: Buffer): string | undefined {
   try {
     return decoder.decode(bytes);
   } catch {
@@ -47,18 +47,25 @@ export function readLine(index: number, { bytes, fault }: Piece): Row {
   }
 }
 
+export interface Column {
+  readonly name: string;
+  /** Else a recipient field, `language` or `time_zone`. */
+  readonly variable: boolean;
+}
+
 export interface Columns {
   readonly delimiter: number;
-  /** Recipient fields, `language` and `time_zone`, and variables. */
-  readonly columns: readonly { readonly name: string; readonly variable: boolean }[];
+  /** `undefined`: a column that is not read. */
+  readonly columns: readonly (Column | undefined)[];
 }
 
 const REACHING = new Set(['__proto__', 'constructor', 'prototype']);
 const HEADER_BYTES = 65_536;
 
-/** The first row of a CSV. Throws `csv_header_invalid`. `fields`: what a row may say beside variables. */
-export function readHeader({ bytes, fault }: Piece, fields: ReadonlySet<string>): Columns {
-  const refuse = (message: string): ApiError => new ApiError('csv_header_invalid', message);
+const refuse = (message: string): ApiError => new ApiError('csv_header_invalid', message);
+
+/** What the first row of a CSV calls its columns, whatever they mean. Throws `csv_header_invalid`. */
+export function readNames({ bytes, fault }: Piece): { readonly delimiter: number; readonly names: readonly string[] } {
   if (fault) throw refuse(FAULTS[fault].message);
   if (bytes.length > HEADER_BYTES) throw refuse(`The first line is longer than ${HEADER_BYTES / 1_024} KB.`);
   const text = textOf(bytes);
@@ -69,7 +76,16 @@ export function readHeader({ bytes, fault }: Piece, fields: ReadonlySet<string>)
   const names = cellsOf(text, delimiter).map((name) => name.trim());
   if (names.length > LIMITS.columns)
     throw refuse(`There are ${names.length.toLocaleString('en')} columns; at most ${LIMITS.columns} are taken.`);
-  const columns = names.map((name, place) => {
+  return { delimiter: delimiter.charCodeAt(0), names };
+}
+
+/** The first row of a CSV. Throws `csv_header_invalid`. `fields`: what a row may say beside variables. */
+export function readHeader(
+  piece: Piece,
+  fields: ReadonlySet<string>,
+): Columns & { readonly columns: readonly Column[] } {
+  const { delimiter, names } = readNames(piece);
+  const columns = names.map((name, place): Column => {
     const variable = !fields.has(name);
     const bare = variable && name.startsWith('data.') ? name.slice(5) : name;
     if (bare === '') throw refuse(`Column ${place + 1} has no name.`);
@@ -83,7 +99,7 @@ export function readHeader({ bytes, fault }: Piece, fields: ReadonlySet<string>)
     if (seen.has(key)) throw refuse(`There are two columns called ${JSON.stringify(name)}.`);
     seen.add(key);
   }
-  return { delimiter: delimiter.charCodeAt(0), columns };
+  return { delimiter, columns };
 }
 
 /** A record of a CSV. An empty cell says nothing, as if the column were not there. */
@@ -106,12 +122,12 @@ export function readRecord(index: number, { bytes, fault }: Piece, { delimiter, 
   let data: Record<string, unknown> | undefined;
   for (let i = 0; i < cells.length; i++) {
     const cell = cells[i] as string;
-    if (cell === '') continue;
-    const { name, variable } = columns[i] as Columns['columns'][number];
-    if (!variable) value[name] = cell;
+    const column = columns[i];
+    if (cell === '' || !column) continue;
+    if (!column.variable) value[column.name] = cell;
     else {
       data ??= {};
-      data[name] = cell;
+      data[column.name] = cell;
     }
   }
   if (data) value.data = data;
@@ -119,7 +135,7 @@ export function readRecord(index: number, { bytes, fault }: Piece, { delimiter, 
 }
 
 /** The cutter has made sure that quotes are closed. */
-function cellsOf(text: string, delimiter: string): string[] {
+export function cellsOf(text: string, delimiter: string): string[] {
   if (!text.includes('"')) return text.split(delimiter);
   const cells: string[] = [];
   let from = 0;

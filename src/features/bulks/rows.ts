@@ -7,6 +7,7 @@ import type { Validator } from '../../lib/schema.ts';
 import {
   bindSheaf,
   type Origin,
+  type Plan,
   type Planner,
   refusalOf,
   type SendBody,
@@ -55,19 +56,16 @@ interface RowValue extends Record<string, unknown> {
 /** Rows planned together without letting anything else have its turn. */
 const SLICE = 1_000;
 
-export async function assess(
+/** Judges each row; a good one is taken, the faults of the others are returned. */
+export async function judgeRows(
   { plan, row: validator }: AssessDeps,
   origin: Origin,
   shared: Shared,
   rows: readonly Row[],
-  { bulkId, afterId }: { readonly bulkId: string; readonly afterId: string },
-): Promise<Assessed> {
+  take: (row: number, plan: Plan, timing: Timing) => void,
+): Promise<Assessed['faults']> {
   const timing = timingOf(shared, origin.at);
   const faults: { row: number; error: RowFault }[] = [];
-  const sheaf = bindSheaf(bulkId, afterId);
-  const accepted: [number, string][] = [];
-  let earliest: Date | undefined;
-  let allTimed = true;
   for (let from = 0; from < rows.length; from += SLICE) {
     if (from > 0) await new Promise((resolve) => setImmediate(resolve));
     const commands: SendCommand[] = [];
@@ -85,14 +83,10 @@ export async function assess(
     const plans = await plan(origin, commands);
     for (let i = 0; i < plans.length; i++) {
       const { row, timing: when } = meant[i] as (typeof meant)[number];
-      const { request, messages, notificationId } = plans[i] as (typeof plans)[number];
-      const refusal = refusalOf(request);
-      if (!refusal) {
-        sheaf.add(row, messages, when.quiet);
-        accepted.push([row, notificationId]);
-        if (!when.sendAt) allTimed = false;
-        else if (!earliest || when.sendAt < earliest) earliest = when.sendAt;
-      } else {
+      const planned = plans[i] as (typeof plans)[number];
+      const refusal = refusalOf(planned.request);
+      if (!refusal) take(row, planned, when);
+      else {
         const { code, message, param, details } = refusal;
         faults.push({
           row,
@@ -106,7 +100,27 @@ export async function assess(
       }
     }
   }
-  return { sheaf, accepted, faults: faults.sort((a, b) => a.row - b.row), earliest: allTimed ? earliest : undefined };
+  return faults.sort((a, b) => a.row - b.row);
+}
+
+export async function assess(
+  deps: AssessDeps,
+  origin: Origin,
+  shared: Shared,
+  rows: readonly Row[],
+  { bulkId, afterId }: { readonly bulkId: string; readonly afterId: string },
+): Promise<Assessed> {
+  const sheaf = bindSheaf(bulkId, afterId);
+  const accepted: [number, string][] = [];
+  let earliest: Date | undefined;
+  let allTimed = true;
+  const faults = await judgeRows(deps, origin, shared, rows, (row, { messages, notificationId }, { quiet, sendAt }) => {
+    sheaf.add(row, messages, quiet);
+    accepted.push([row, notificationId]);
+    if (!sendAt) allTimed = false;
+    else if (!earliest || sendAt < earliest) earliest = sendAt;
+  });
+  return { sheaf, accepted, faults, earliest: allTimed ? earliest : undefined };
 }
 
 const NO_ZONE: RowFault = {

@@ -14,6 +14,7 @@ import { BULK_LIMITS } from '../notifications/index.ts';
 import { acceptJson } from './accept.ts';
 import { type Control, type ControlDeps, createControl } from './control.ts';
 import type { Source, UploadDeps } from './head.ts';
+import { type Judged, judgeUpload, peek, type Table, type Wanted } from './judge.ts';
 import { resultLines } from './results.ts';
 import { shapes } from './schema.ts';
 import { type BulkRow, findBulk, listBulks, sumTallies } from './store.ts';
@@ -23,6 +24,12 @@ import { type BulkView, bulkView } from './view.ts';
 export interface Bulks {
   /** JSON, NDJSON or CSV, as the stream's type says. Throws what concerns the request as a whole; rows are told one by one. */
   send(source: Omit<Source, 'type'>, stream: BodyStream): Promise<Reply>;
+  /** What `send` would say of a CSV or of NDJSON; nothing is stored. Throws as `send`. */
+  judge(source: Omit<Source, 'type'>, stream: BodyStream, wanted: Wanted): Promise<Judged>;
+  /** The columns of a CSV and their first values, before anybody has said what they are. Throws `csv_header_invalid`. */
+  peek(csv: Buffer, values: number): Table;
+  /** What a row may say beside variables. */
+  readonly fields: ReadonlySet<string>;
   /** Throws `not_found`, as do all below. */
   get(principal: Principal, bulkId: string): Promise<BulkView>;
   /** Newest first. */
@@ -100,6 +107,10 @@ export function createBulks(deps: BulksDeps): Bulks {
       const body = readJsonObject(await collect(stream, BULK_LIMITS.json.bytes), JSON_LIMITS);
       return acceptJson({ ...deps, ...judges }, source.origin, body, source.headers);
     },
+    judge: (source, stream, wanted) =>
+      judgeUpload({ ...deps, ...judges, fields }, { ...source, type: stream.type }, stream, wanted),
+    peek,
+    fields,
     get,
     async list(principal, { limit, cursor }) {
       const before = readCursor('bulk', cursor);

@@ -22,13 +22,22 @@ const LIMITS = BULK_LIMITS.stream;
 const CHUNK = { rows: 5_000, bytes: 8 * 1_048_576, ms: 15_000 };
 
 /** Throws what concerns the request as a whole. */
-export async function upload(deps: UploadDeps, source: Source, stream: BodyStream): Promise<Reply> {
+export const upload = (deps: UploadDeps, source: Source, stream: BodyStream): Promise<Reply> =>
+  through(deps, source, stream, (head, digest) => open(deps, source, head, digest));
+
+/** Cuts a stream into rows for the session that its head opens. */
+export async function through<T>(
+  deps: UploadDeps,
+  source: Source,
+  stream: BodyStream,
+  begin: (head: Head, digest: () => Buffer) => Promise<Session<T>>,
+): Promise<T> {
   const cutter = createCutter(seedOf(source), isCsv(source));
-  let session: Session | undefined;
+  let session: Session<T> | undefined;
   const cut = async (): Promise<void> => {
     for (let piece = cutter.next(); piece; piece = cutter.next()) {
       if (!piece.fault && isBlank(piece.bytes)) continue;
-      if (!session) session = await open(deps, source, readHead(deps, source, cutter, piece), () => cutter.digest());
+      if (!session) session = await begin(readHead(deps, source, cutter, piece), () => cutter.digest());
       else if (session.add(piece)) await session.flush();
     }
     await session?.breathe();
@@ -48,20 +57,20 @@ export async function upload(deps: UploadDeps, source: Source, stream: BodyStrea
   }
 }
 
-const noRows = (): ApiError =>
+export const noRows = (): ApiError =>
   new ApiError('validation_failed', 'There is no row. After the first line comes one line for each recipient.');
 
-interface Session {
+export interface Session<T> {
   /** True: it is time to flush. */
   add(piece: Piece): boolean;
   flush(): Promise<void>;
   /** Keeps the hold on an upload that comes slowly. */
   breathe(): Promise<void>;
-  end(): Promise<Reply>;
+  end(): Promise<T>;
   abandon(error: unknown): Promise<void>;
 }
 
-async function open(deps: UploadDeps, source: Source, head: Head, digest: () => Buffer): Promise<Session> {
+async function open(deps: UploadDeps, source: Source, head: Head, digest: () => Buffer): Promise<Session<Reply>> {
   const { tenantId, mode } = source.origin.principal;
   const { key } = head;
   const first = key === undefined ? undefined : await deps.idempotency.find({ tenantId, mode, key });
@@ -98,7 +107,7 @@ async function open(deps: UploadDeps, source: Source, head: Head, digest: () => 
 }
 
 /** A repeat: only its bytes are looked at. */
-const replaying = (first: Stored, digest: () => Buffer): Session => ({
+const replaying = (first: Stored, digest: () => Buffer): Session<Reply> => ({
   add: () => false,
   flush: async () => undefined,
   breathe: async () => undefined,
@@ -117,7 +126,7 @@ function receiving(
   shared: Shared,
   bulk: Receiving,
   digest: () => Buffer,
-): Session {
+): Session<Reply> {
   const { db, doorbell } = deps;
   const known = bulk.progress;
   const weightOfShared = JSON.stringify(shared.notification).length;

@@ -13,12 +13,13 @@ export interface Filter {
   readonly address?: string;
   readonly status?: string;
   readonly templateSlug?: string;
+  readonly bulkId?: string;
   readonly from?: Date;
   readonly to?: Date;
 }
 
 function where(
-  { tenantId, mode, channel, address, status, templateSlug, from, to }: Filter,
+  { tenantId, mode, channel, address, status, templateSlug, bulkId, from, to }: Filter,
   before: string | undefined,
 ): { text: string; values: unknown[] } {
   const values: unknown[] = [tenantId, mode];
@@ -32,6 +33,9 @@ function where(
   and('address = ?', address);
   and('status = ?', status);
   and('template_slug = ?', templateSlug);
+  and('bulk_id = ?', bulkId);
+  // The id of a bulk was made before those of its messages.
+  and('id > ?', bulkId);
   and('id >= ?', from && firstIdAt(from));
   and('id < ?', to && firstIdAt(to));
   and('id < ?', before);

@@ -22,6 +22,8 @@ export interface ListQuery {
   readonly recipient?: string;
   readonly status?: Status;
   readonly template_id?: string;
+  /** One that is no id matches nothing. */
+  readonly bulk_id?: string;
   readonly from?: string;
   readonly to?: string;
   readonly limit: number;
@@ -65,6 +67,7 @@ export interface QueryDeps {
   readonly render: Render;
 }
 
+const NONE = '00000000-0000-0000-0000-000000000000';
 const COUNT_MAX = 10_000;
 const DAY_MAX = 100_000;
 const NOTHING: Found = { messages: [], attempts: [], receipts: [] };
@@ -198,7 +201,7 @@ async function notificationsOf(
 
 function filterOf(
   { tenantId, mode }: Principal,
-  { channel, recipient, status, template_id, from, to }: Filters,
+  { channel, recipient, status, template_id, bulk_id, from, to }: Filters,
 ): Filter {
   const range = { ...(from ? { from: new Date(from) } : {}), ...(to ? { to: new Date(to) } : {}) };
   if (range.from && range.to && range.from > range.to)
@@ -211,6 +214,7 @@ function filterOf(
     ...(recipient ? { address: recipient } : {}),
     ...(status ? { status } : {}),
     ...(template_id ? { templateSlug: template_id } : {}),
+    ...(bulk_id ? { bulkId: fromWire('bulk', bulk_id) ?? NONE } : {}),
   };
 }
 

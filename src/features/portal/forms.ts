@@ -53,7 +53,8 @@ export const lastPart =
   (path: string): string | undefined =>
     names.find((name) => name === path || path.endsWith(`.${name}`));
 
-const sentence = (text: string) => {
+/** A fault of a field begins in the middle: `must be …`. */
+export const sentence = (text: string) => {
   const first = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 };

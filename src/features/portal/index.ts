@@ -5,6 +5,9 @@ import type { Vault } from '../../lib/crypto.ts';
 import type { ApiError } from '../../lib/errors.ts';
 import type { Principal, Reply, Request, Route } from '../../lib/http.ts';
 import { accountPages } from './pages-account.ts';
+import { draftPages } from './pages-campaign-draft.ts';
+import { newCampaignPages } from './pages-campaign-new.ts';
+import { campaignPages } from './pages-campaigns.ts';
 import { channelPages } from './pages-channels.ts';
 import { editorPages } from './pages-editor.ts';
 import { guidePages } from './pages-guide.ts';
@@ -16,7 +19,15 @@ import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
 import { settingsPages } from './pages-settings.ts';
 import { templatePages } from './pages-templates.ts';
-import type { ConnectionsDoor, NotificationsDoor, OutboxDoor, TemplatesDoor, TenantsDoor } from './ports.ts';
+import type {
+  BulksDoor,
+  CampaignsDoor,
+  ConnectionsDoor,
+  NotificationsDoor,
+  OutboxDoor,
+  TemplatesDoor,
+  TenantsDoor,
+} from './ports.ts';
 import { assetRoute, faviconRoute, rootRoute } from './routes.ts';
 import { createSite } from './site.ts';
 import { createView } from './view.ts';
@@ -28,6 +39,8 @@ export interface PortalDeps {
   readonly connections: ConnectionsDoor;
   readonly templates: TemplatesDoor;
   readonly notifications: NotificationsDoor;
+  readonly bulks: BulksDoor;
+  readonly campaigns: CampaignsDoor;
   readonly sandbox: OutboxDoor;
   readonly registry: Registry;
   /** What the reference describes. */
@@ -61,6 +74,10 @@ export function createPortal(deps: PortalDeps): Portal {
       ...recoveryPages({ ...parts, sendsMail }),
       ...messagePages(parts),
       ...outboxPages(parts),
+      // Before the pages of one campaign: `new` and `drafts` are no campaign's id.
+      ...newCampaignPages(parts),
+      ...draftPages(parts),
+      ...campaignPages(parts),
       // Before the pages of one template: `new` is no template's name.
       ...editorPages(parts),
       ...templatePages(parts),

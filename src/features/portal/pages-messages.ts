@@ -28,7 +28,7 @@ export interface MessagePagesDeps {
 }
 
 const PAGE = 50;
-const FILTERS = ['recipient', 'channel', 'status', 'template_id', 'from', 'to'] as const;
+const FILTERS = ['recipient', 'channel', 'status', 'template_id', 'bulk_id', 'from', 'to'] as const;
 
 export function messagePages(deps: MessagePagesDeps): readonly Route[] {
   const { site, tenants, notifications, templates, registry, publicUrl } = deps;
@@ -194,6 +194,7 @@ function filterOf(query: Visit['query']) {
     ...(query.recipient ? { recipient: query.recipient } : {}),
     ...(query.channel ? { channel: query.channel } : {}),
     ...(query.template_id ? { template_id: query.template_id } : {}),
+    ...(query.bulk_id ? { bulk_id: query.bulk_id } : {}),
     ...(status ? { status } : {}),
     ...(from ? { from: `${from}T00:00:00.000Z` } : {}),
     ...(to ? { to: `${to}T23:59:59.999Z` } : {}),

@@ -1,4 +1,6 @@
 /** What the portal uses of the features below it: reads and verbs, as their doors have them. It decides nothing itself. */
+import type { Bulks } from '../bulks/index.ts';
+import type { Campaigns } from '../campaigns/index.ts';
 import type { Connections } from '../connections/index.ts';
 import type { Notifications } from '../notifications/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
@@ -52,9 +54,14 @@ export type TemplatesDoor = Pick<
   | 'rollout'
   | 'rollBack'
 >;
+export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resume' | 'cancel'>;
+export type CampaignsDoor = Omit<Campaigns, 'purge'>;
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
 
 export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
+export type Bulk = Awaited<ReturnType<BulksDoor['get']>>;
+export type SampleMessage = Awaited<ReturnType<CampaignsDoor['sample']>>['messages'][number];
+export type Draft = Awaited<ReturnType<CampaignsDoor['get']>>;
 export type Limits = NonNullable<Parameters<ConnectionsDoor['create']>[1]['limits']>;
 export type Connection = Awaited<ReturnType<ConnectionsDoor['get']>>;
 export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;

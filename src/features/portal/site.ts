@@ -58,6 +58,8 @@ export interface PageOptions {
   /** The action written to the audit log when the door below does not write it itself. */
   readonly audit?: string;
   readonly bodyLimit?: number;
+  /** The form may bring a file. */
+  readonly upload?: Route['upload'];
 }
 
 export interface Site {
@@ -195,7 +197,12 @@ export function createSite({ tenants, view, vault, publicUrl }: SiteDeps): Site 
         ),
       ),
       ...(method === 'POST'
-        ? { consumes: 'form', body: FormBody, ...(options.bodyLimit ? { bodyLimit: options.bodyLimit } : {}) }
+        ? {
+            consumes: 'form',
+            body: FormBody,
+            ...(options.bodyLimit ? { bodyLimit: options.bodyLimit } : {}),
+            ...(options.upload ? { upload: options.upload } : {}),
+          }
         : {}),
       replies:
         method === 'GET'

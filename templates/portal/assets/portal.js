@@ -53,10 +53,20 @@ addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[data-busy]')) delete form.dataset.busy;
 });
 
-// Live pages: the part marked data-live is fetched again while the page is looked at and nobody is in the middle of it.
+// A file that is too large is not even sent.
+const picker = document.querySelector('input[data-max-mb]');
+picker?.addEventListener('change', () => {
+  const large = (picker.files[0]?.size ?? 0) > Number(picker.dataset.maxMb) * 1_048_576;
+  document.getElementById('file-size').hidden = !large;
+  picker.setCustomValidity(large ? 'This file is too large for this page.' : '');
+});
+
+// Live pages: the part marked data-live is fetched again while the page is looked at and nobody is in the middle of it,
+// until it says that it is over.
 const live = document.querySelector('[data-live]');
 if (live) {
-  const every = Number(live.dataset.live) * 1000;
+  let every = Number(live.dataset.live) * 1000;
+  let over = 'over' in live.dataset;
   const idle = () =>
     !document.hidden &&
     !live.contains(document.activeElement) &&
@@ -69,15 +79,19 @@ if (live) {
         if (answer.ok) {
           const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
           const fresh = page.querySelector('[data-live]');
-          if (fresh && idle() && fresh.innerHTML !== live.innerHTML) live.replaceChildren(...fresh.childNodes);
+          if (fresh && idle()) {
+            every = Number(fresh.dataset.live) * 1000;
+            over = 'over' in fresh.dataset;
+            if (fresh.innerHTML !== live.innerHTML) live.replaceChildren(...fresh.childNodes);
+          }
         }
       } catch {
         // The next round tries again; the refresh link stays where it is.
       }
     }
-    setTimeout(refresh, every);
+    if (!over) setTimeout(refresh, every);
   };
-  setTimeout(refresh, every);
+  if (!over) setTimeout(refresh, every);
 }
 
 // Live preview: the form is sent to the same address its Preview button uses, and the answer's preview replaces ours.
