@@ -150,6 +150,8 @@ it(
     const uploading = upload();
 
     for (let round = 0; round < KILLS; round++) {
+      // A third of the kills fall into the upload, which each of them interrupts; the others into the delivery.
+      if (round === Math.floor(KILLS / 3)) await uploading;
       await delay(random() * 1_500);
       const victim = round % 3;
       if (victim === 0) await kill(api, 'SIGKILL');
