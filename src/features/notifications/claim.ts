@@ -77,8 +77,8 @@ export interface ClaimOptions {
 }
 
 /**
- * At most `limit` messages, high priority first; within a connection and a priority the tenants take turns. The recursive
- * part visits every connection, priority and tenant with something waiting once, by index, however long their queues are.
+ * At most `limit` messages, high priority first; within a connection and a priority the tenants take turns, and the lot says
+ * who begins, so that a single free place is not always the same one's. The recursive part visits every connection, priority and tenant with something waiting once, by index, however long their queues are.
  */
 export const claimDue = (
   sql: Sql,
@@ -94,24 +94,25 @@ export const claimDue = (
          where not held and (connection_id, lane, tenant_id) > (source.connection_id, source.lane, source.tenant_id)
          order by connection_id, lane, tenant_id limit 1
        ) next
-     ), queue as (
-       select source.*, case when source.lane = 0 then coalesce(r.room, $3) else coalesce(r.common, $3) end as room
+     ), queue as materialized (
+       select source.*, case when source.lane = 0 then coalesce(r.room, $3) else coalesce(r.common, $3) end as room,
+         count(*) over (partition by source.connection_id, source.lane) as tenants, random() as lot
        from source left join jsonb_to_recordset($2) as r("connectionId" uuid, room int, common int) on r."connectionId" = source.connection_id
      ), ready as (
-       select d.*, queue.connection_id, queue.lane, queue.tenant_id, queue.room,
-         sum(d.size) over (partition by queue.connection_id, queue.lane, queue.tenant_id order by d.run_at, d.id) - d.size as turn
+       select d.id, d.run_at, d.opened, d.opened_at, d.share, queue.connection_id, queue.lane, queue.room, queue.lot,
+         sum(d.share) over (partition by queue.connection_id, queue.lane, queue.tenant_id order by d.run_at, d.id) - d.share as turn
        from queue cross join lateral (
-         select due.id, due.kind, due.run_at, due.size, due.opened, due.opened_at from due
+         select due.id, due.run_at, due.opened, due.opened_at, least(due.size, (queue.room + queue.tenants - 1) / queue.tenants) as share from due
          where due.connection_id = queue.connection_id and due.lane = queue.lane and due.tenant_id = queue.tenant_id
            and not due.held and due.run_at <= clock_now()
          order by due.run_at limit least(queue.room, $4) for update skip locked
        ) d where queue.room > 0
      ), ranked as (
-       select *, sum(size) over (partition by connection_id order by lane, turn, run_at, id) - size as before,
-         sum(size) over (order by lane, turn, run_at, id) - size as ahead
+       select *, sum(share) over (partition by connection_id order by lane, turn, lot, id) - share as before,
+         sum(share) over (order by lane, turn, lot, id) - share as ahead
        from ready
      ), picked as (
-       select id, run_at, opened, opened_at, least(size, room - before, $4 - ahead)::int as quota from ranked where before < room and ahead < $4
+       select id, run_at, opened, opened_at, least(share, room - before, $4 - ahead)::int as quota from ranked where before < room and ahead < $4
      ), taken as (
        update due set owner = $1, fence = fence + 1, run_at = clock_now() + make_interval(secs => $5),
          opened = due.opened or due.kind = 'message', opened_at = case when due.opened then due.opened_at else clock_now() end,
