@@ -59,5 +59,9 @@ function dateOrNothing(milliseconds: number): Date | undefined {
 
 /** A stranger's text that the store can hold: no U+0000, no half characters, no more than `max` UTF-16 units. */
 export const storable = (text: string, max: number): string =>
-  text.slice(0, max).replaceAll('\u0000', '').replace(LONE_SURROGATE, '\uFFFD');
+  text.length <= max && !SURROGATE.test(text) && !text.includes('\u0000')
+    ? text
+    : text.slice(0, max).replaceAll('\u0000', '').replace(LONE_SURROGATE, '\uFFFD');
+/** Most texts have nothing of the kind. */
+const SURROGATE = /[\uD800-\uDFFF]/;
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;

@@ -17,7 +17,6 @@ import {
   storable,
 } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { toWire } from '../../lib/ids.ts';
 import type { OpenConnection } from '../connections/index.ts';
 import type { Claimed, ClosedAttempt } from './claim.ts';
 import type { Result } from './record.ts';
@@ -28,6 +27,8 @@ import type { Message } from './types.ts';
 export interface Job {
   readonly claimed: Claimed;
   readonly message: Message;
+  /** The message's id as the provider is told it. */
+  readonly reference: string;
   readonly channel: AnyChannel;
   readonly adapter: AnyAdapter;
   readonly connection: OpenConnection;
@@ -226,8 +227,8 @@ const faultOf = (error: unknown, touched = false): Fault =>
         providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       };
 
-const outboundOf = ({ message }: Job, content: Content): Outbound => ({
-  reference: toWire('message', message.id),
+const outboundOf = ({ message, reference }: Job, content: Content): Outbound => ({
+  reference,
   to: message.recipient,
   address: message.address,
   content,
@@ -235,11 +236,10 @@ const outboundOf = ({ message }: Job, content: Content): Outbound => ({
 });
 
 function contextOf(
-  { connection, adapter, message }: Job,
+  { connection, adapter, reference }: Job,
   signal: AbortSignal,
   touched = { provider: false },
 ): SendContext<unknown> {
-  const reference = toWire('message', message.id);
   // Another adapter than the connection's own (the sandbox) must not open the connection's client.
   const own = adapter === connection.adapter;
   const context = own

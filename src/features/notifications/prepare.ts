@@ -94,6 +94,7 @@ export async function prepare(
     const job: Job = {
       claimed,
       message,
+      reference: toWire('message', claimed.id),
       channel,
       adapter: adapterOf(connection),
       connection,
