@@ -36,19 +36,21 @@ export async function serveMetrics(
     ['lane'],
     async (due) => {
       const rows = await db.query<{ lane: number; waiting: number }>(
-        'select lane, count(*)::int as waiting from due where owner is null and run_at <= clock_now() group by lane',
+        'select lane, sum(size)::int as waiting from due where owner is null and not held and run_at <= clock_now() group by lane',
       );
       for (const { lane, waiting } of rows) due.set({ lane: String(lane) }, waiting);
     },
   );
   gauge('carillon_due_age_seconds', 'How long past its time the oldest waiting message is.', [], async (age) => {
     const [row] = await db.query<{ seconds: number | null }>(
-      'select extract(epoch from clock_now() - min(run_at))::float8 as seconds from due where owner is null and run_at <= clock_now()',
+      'select extract(epoch from clock_now() - min(run_at))::float8 as seconds from due where owner is null and not held and run_at <= clock_now()',
     );
     age.set(row?.seconds ?? 0);
   });
   gauge('carillon_leased_messages', 'Messages that a worker has taken.', [], async (leased) => {
-    const [row] = await db.query<{ count: number }>('select count(*)::int as count from due where owner is not null');
+    const [row] = await db.query<{ count: number }>(
+      'select coalesce(sum(size), 0)::int as count from due where owner is not null',
+    );
     leased.set(row?.count ?? 0);
   });
   gauge('carillon_inbound_waiting', 'Callbacks that are stored and not yet read.', [], async (waiting) => {

@@ -110,9 +110,9 @@ export const lastDay = (sql: Sql, tenantId: string, mode: Mode, since: Date, max
 /** What waits, and for how long past its time. As the writer: due rows carry no policy. */
 export const queueAge = async (sql: Sql, tenantId: string): Promise<{ waiting: number; oldestSeconds: number }> => {
   const [row] = await sql.query<{ waiting: number; oldest: number | null }>(
-    `select count(*)::int as waiting, extract(epoch from clock_now() - min(run_at))::int as oldest
-     from (select run_at from due where connection_id in (select id from connections where tenant_id = $1 or owner = 'platform')
-       and tenant_id = $1 and owner is null and run_at <= clock_now() limit 100000) d`,
+    `select coalesce(sum(size), 0)::int as waiting, extract(epoch from clock_now() - min(run_at))::int as oldest
+     from (select run_at, size from due where connection_id in (select id from connections where tenant_id = $1 or owner = 'platform')
+       and tenant_id = $1 and owner is null and not held and run_at <= clock_now() limit 100000) d`,
     [tenantId],
   );
   return { waiting: row?.waiting ?? 0, oldestSeconds: Math.max(0, row?.oldest ?? 0) };
