@@ -24,8 +24,26 @@ import { missing, type Scale, type Scene } from './scenes/scene.ts';
 import { setStage } from './stage.ts';
 
 const SCENES: readonly Scene[] = [accept, deliver, live, doors];
-const QUICK: Scale = { rounds: 2, repeats: 0, roundMs: 1_500, queued: 5_000 };
-const FULL: Scale = { rounds: 5, repeats: 3, roundMs: 6_000, queued: 60_000 };
+const QUICK: Scale = {
+  rounds: 1,
+  repeats: 0,
+  roundMs: 1_000,
+  queued: 4_000,
+  rows: 50_000,
+  mails: 2_000,
+  memory: [60_000, 10_000],
+  history: [200_000, 10_000],
+};
+const FULL: Scale = {
+  rounds: 5,
+  repeats: 3,
+  roundMs: 6_000,
+  queued: 60_000,
+  rows: 500_000,
+  mails: 10_000,
+  memory: [1_000_000, 60_000],
+  history: [10_000_000, 10_000],
+};
 
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } },

@@ -19,6 +19,8 @@ export const data = (at: string) => ({
 });
 
 export const PHONE = '+14155550123';
+/** A person of their own for each row of a bulk. */
+export const phoneOf = (row: number): string => `+1415${2_000_000 + row}`;
 
 export const sendBody = (channel: string) =>
   JSON.stringify({

@@ -16,8 +16,7 @@ export const live: Scene = {
   figures: ['live/usual', 'live/p99', 'live/p50'],
   run: ({ stage, load, scale, stub, generator, wants }) =>
     withAll(async (keep) => {
-      const database = await stage.database();
-      await keep(Promise.resolve({ stop: () => database.drop() }));
+      const database = await keep(stage.database());
       const stubPort = stub.info.port;
       const api = await keep(startProduct(stage, database.url, { role: 'all', stubPort }));
       const requests = [sendRequest((await openAccount(database.url, api, stubPort)).liveKey)];
