@@ -17,13 +17,16 @@ import { createLoadCheck } from './lib/load.ts';
 import { startPart } from './lib/part.ts';
 import { chart, isMissing, jsonLine, markdown, type Outcome, table } from './results.ts';
 import { accept } from './scenes/accept.ts';
+import { bulkAccept } from './scenes/bulk-accept.ts';
 import { deliver } from './scenes/deliver.ts';
 import { doors } from './scenes/doors.ts';
 import { live } from './scenes/live.ts';
+import { mail } from './scenes/mail.ts';
 import { missing, type Scale, type Scene } from './scenes/scene.ts';
+import { slowProvider } from './scenes/slow-provider.ts';
 import { setStage } from './stage.ts';
 
-const SCENES: readonly Scene[] = [accept, deliver, live, doors];
+const SCENES: readonly Scene[] = [accept, deliver, live, slowProvider, bulkAccept, mail, doors];
 const QUICK: Scale = {
   rounds: 1,
   repeats: 0,

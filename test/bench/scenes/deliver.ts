@@ -6,7 +6,7 @@
 
 import { startPart } from '../lib/part.ts';
 import { inTurns, type Side } from '../lib/rounds.ts';
-import type { StubReport } from '../parts/stub.ts';
+import type { StubReport } from '../parts/arrivals.ts';
 import type { Outcome } from '../results.ts';
 import { sendRequest } from '../sample.ts';
 import { type Database, openAccount, startProduct } from '../stage.ts';

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { peakMbOf } from '../lib/load.ts';
 import type { Part } from '../lib/part.ts';
-import type { StubReport } from '../parts/stub.ts';
+import type { StubReport } from '../parts/arrivals.ts';
 import { type Database, type Stage, startProduct } from '../stage.ts';
 
 /** A start, and then no less than this many a second; whoever is slower is stuck. */

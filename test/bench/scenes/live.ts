@@ -3,7 +3,7 @@
  * send without pause, against the usual design; then how long one is under way, at 70 % of that and with a single client.
  */
 import { inTurns } from '../lib/rounds.ts';
-import type { StubReport } from '../parts/stub.ts';
+import type { StubReport } from '../parts/arrivals.ts';
 import { sendRequest } from '../sample.ts';
 import { openAccount, startProduct } from '../stage.ts';
 import { absolute, loaded, missing, outcome, peer, type Scene, withAll } from './scene.ts';
