@@ -20,13 +20,15 @@ import { accept } from './scenes/accept.ts';
 import { bulkAccept } from './scenes/bulk-accept.ts';
 import { deliver } from './scenes/deliver.ts';
 import { doors } from './scenes/doors.ts';
+import { history } from './scenes/history.ts';
 import { live } from './scenes/live.ts';
 import { mail } from './scenes/mail.ts';
+import { memory } from './scenes/memory.ts';
 import { missing, type Scale, type Scene } from './scenes/scene.ts';
 import { slowProvider } from './scenes/slow-provider.ts';
 import { setStage } from './stage.ts';
 
-const SCENES: readonly Scene[] = [accept, deliver, live, slowProvider, bulkAccept, mail, doors];
+const SCENES: readonly Scene[] = [accept, deliver, live, slowProvider, bulkAccept, mail, doors, memory, history];
 const QUICK: Scale = {
   rounds: 1,
   repeats: 0,
