@@ -5,17 +5,16 @@
  *   --json         one object a line instead of the table
  *   --only <part>  the figures whose name contains it
  *
- * A full run also writes docs/benchmarks.md and its chart.
+ * A run that is not quick also writes its figures to docs/benchmarks.md and its chart. Ends with 1 when a goal was missed or a
+ * figure could not be had.
  */
-import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { projectRoot } from '../../src/lib/config.ts';
 import { FIGURES } from './figures.ts';
+import { keep } from './ledger.ts';
 import { createLoadCheck } from './lib/load.ts';
 import { startPart } from './lib/part.ts';
-import { chart, isMissing, jsonLine, markdown, type Outcome, table } from './results.ts';
+import { jsonLine, type Outcome, table, verdict } from './results.ts';
 import { accept } from './scenes/accept.ts';
 import { bulkAccept } from './scenes/bulk-accept.ts';
 import { deliver } from './scenes/deliver.ts';
@@ -105,12 +104,12 @@ const measured = new Set(outcomes.map(({ figure }) => figure.name));
 add(asked.filter(({ name }) => !measured.has(name)).map(({ name }) => missing(name, 'not measured yet')));
 
 if (!flags.json) process.stdout.write(`${table(outcomes)}\n`);
-if (!flags.quick && !flags.only) {
+if (!flags.quick) {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}`;
-  writeFileSync(
-    join(projectRoot, 'docs/benchmarks.md'),
-    markdown(outcomes, { machine, store: stage.store, rounds: scale.rounds, scale: 'a full run' }),
-  );
-  writeFileSync(join(projectRoot, 'docs/images/benchmarks.svg'), chart(outcomes));
+  keep(outcomes, { machine, store: stage.store, rounds: scale.rounds });
 }
-process.exitCode = outcomes.some(isMissing) ? 1 : 0;
+const { isGood, text } = verdict(outcomes);
+// In JSON mode every line of the output is an object.
+if (flags.json) say(text);
+else process.stdout.write(`\n${text}\n`);
+process.exitCode = isGood ? 0 : 1;
