@@ -42,7 +42,6 @@ export interface Running {
   stop(): Promise<void>;
 }
 export interface Account {
-  readonly tenantId: string;
   readonly liveKey: string;
   /** `/hooks/…` of the bench's channel. */
   readonly hook: string;
@@ -243,5 +242,5 @@ export async function openAccount(
     limits: { per_second: PACE, concurrency },
   });
   const hook = new URL(connection.callback_url as string).pathname;
-  return { tenantId: made.tenant_id, liveKey: made.live_key, hook, call };
+  return { liveKey: made.live_key, hook, call };
 }

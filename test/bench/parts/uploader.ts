@@ -14,7 +14,6 @@ export interface UploadOrder {
 export interface UploadReport {
   readonly perSecond: number;
   readonly accepted: number;
-  readonly bulkId: string;
 }
 
 const ROWS_A_PIECE = 1_000;
@@ -52,8 +51,8 @@ function upload({ port, key, rows }: UploadOrder): Promise<UploadReport> {
       const seconds = (performance.now() - began) / 1_000;
       const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
       if (!/^HTTP\/1\.1 202/.test(answer)) return reject(new Error(`the bulk was refused: ${answer.slice(0, 500)}`));
-      const { accepted, bulk_id } = JSON.parse(body) as { accepted: number; bulk_id: string };
-      resolve({ perSecond: rows / seconds, accepted, bulkId: bulk_id });
+      const { accepted } = JSON.parse(body) as { accepted: number };
+      resolve({ perSecond: rows / seconds, accepted });
     });
   });
 }
