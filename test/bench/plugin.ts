@@ -1,7 +1,6 @@
 /**
  * A channel for the bench, made as a stranger would make one: its adapter posts JSON to an address among its settings, and
- * its callbacks are signed with an HMAC. Its pace is far above what any machine here does, so that nothing but the product
- * itself holds it back; the adapter for the slow provider differs in how many calls may be under way.
+ * its callbacks are signed with an HMAC. How many calls may be under way is a limit of the connection.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Type } from '@sinclair/typebox';
@@ -29,17 +28,17 @@ function events(body: Buffer): readonly ChannelEvent[] {
   }
 }
 
-const adapter = (id: string, concurrency: number): Adapter<Words> => ({
-  id,
-  label: id,
+const adapter: Adapter<Words> = {
+  id: 'benchhttp',
+  label: 'Bench',
   credentials: [
     { name: 'url', label: 'Address', type: 'url', required: true },
     { name: 'secret', label: 'Secret of the callbacks', secret: true, required: true },
   ],
   receipts: ['delivered', 'read'],
   dedupes: false,
-  perSecond: 1_000_000,
-  concurrency,
+  perSecond: 100,
+  concurrency: 10,
   faults: {},
   guide: 'The bench fills this in.',
   check: async () => 'Answers.',
@@ -57,7 +56,7 @@ const adapter = (id: string, concurrency: number): Adapter<Words> => ({
     verify: ({ headers, body }, { secret }) => isSigned(String(secret), body, headers['x-signature']),
     parse: ({ body }) => events(body),
   },
-});
+};
 
 export const channel: Channel<Words> = {
   id: 'benchhttp',
@@ -73,5 +72,5 @@ export const channel: Channel<Words> = {
   sandbox: [],
   address: ({ phone = '' }) => phone,
   preview: ({ body }) => ({ kind: 'bubble', text: body }),
-  adapters: [adapter('benchhttp', 128), adapter('benchslow', 1_024)],
+  adapters: [adapter],
 };

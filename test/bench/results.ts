@@ -70,35 +70,59 @@ export function table(outcomes: readonly Outcome[]): string {
   return rows.map(line).join('\n');
 }
 
+/** The last line of a run: what was missed and what is missing, by name. */
+export function verdict(outcomes: readonly Outcome[]): { readonly isGood: boolean; readonly text: string } {
+  const absent = outcomes.filter(isMissing).map(({ figure }) => figure.name);
+  const missed = outcomes
+    .filter((one): one is Measured => !isMissing(one) && !isMet(one.result.median, one.figure.goal))
+    .map(({ figure }) => figure.name);
+  const parts = [
+    `${outcomes.length - absent.length - missed.length} of ${outcomes.length} goals met`,
+    ...(missed.length > 0 ? [`missed: ${missed.join(', ')}`] : []),
+    ...(absent.length > 0 ? [`not available: ${absent.join(', ')}`] : []),
+  ];
+  return { isGood: absent.length + missed.length === 0, text: parts.join('; ') };
+}
+
+/** What a figure was measured on. */
 export interface Setting {
   readonly machine: string;
   readonly store: string;
   readonly rounds: number;
-  readonly scale: string;
+}
+export interface Dated extends Measured, Setting {
+  readonly day: string;
+  /** With a plus: the sources were not committed. */
+  readonly commit: string;
 }
 
-export function markdown(outcomes: readonly Outcome[], { machine, store, rounds, scale }: Setting): string {
-  const rows = outcomes.map((outcome) => `| ${[outcome.figure.what, ...cells(outcome)].map(escaped).join(' | ')} |`);
+export function markdown(outcomes: readonly Dated[]): string {
+  const rows = outcomes.map((outcome) => {
+    const row = [outcome.figure.what, ...cells(outcome), `${outcome.day}, ${outcome.commit}`];
+    return `| ${row.map(escaped).join(' | ')} |`;
+  });
+  const settings = new Set(
+    outcomes.map(({ machine, store, rounds }) => `${machine}, ${store}, at most ${rounds} rounds`),
+  );
   return `# Benchmarks
 
-Printed by \`npm run bench\` (${scale}): ${machine}, ${store}. Each figure is a ratio of two sides that ran in turns on the same
-machine, ${rounds} rounds; only ratios compare, because the machine drifts and is shared by the load generator, the provider,
-the database and both sides. The product runs as its users run it: keys, idempotency, policy, attempts and events are on, and
-every 202 is committed first. The peers stand in \`test/bench/peers/\`. "Disturbed": others used more than a tenth of a
-processor during a round, also when it was repeated.
+Printed by \`npm run bench\` on ${[...settings].join('; ')}. Each figure is a ratio of two sides that ran in turns on the same
+machine; only ratios compare, because the machine drifts and is shared by the load generator, the provider, the database and
+both sides. The product runs as its users run it: keys, idempotency, policy, attempts and events are on, and every 202 is
+committed first. The peers stand in \`test/bench/peers/\`. "Disturbed": others used more than a tenth of a processor during a
+round, also when it was repeated.
 
 ![Each figure as a share of its goal](images/benchmarks.svg)
 
-| what | figure | min | median | max | goal | | against |
-| --- | --- | ---: | ---: | ---: | --- | --- | --- |
+| what | figure | min | median | max | goal | | against | measured |
+| --- | --- | ---: | ---: | ---: | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }
 const escaped = (text: string): string => text.replaceAll('|', '\\|');
 
 /** Bars of how far each figure is: 1 is its goal. */
-export function chart(outcomes: readonly Outcome[]): string {
-  const measured = outcomes.filter((outcome): outcome is Measured => !isMissing(outcome));
+export function chart(measured: readonly Measured[]): string {
   const [left, unit, row] = [190, 220, 26];
   const height = measured.length * row + 44;
   const x = (share: number) => left + Math.min(share, 2) * unit;

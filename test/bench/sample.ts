@@ -19,12 +19,21 @@ export const data = (at: string) => ({
 });
 
 export const PHONE = '+14155550123';
+/** A person of their own for each row of a bulk. */
+export const phoneOf = (row: number): string => `+1415${2_000_000 + row}`;
 
 export const sendBody = (channel: string) =>
   JSON.stringify({
     recipient: { phone: PHONE },
     notification: { channels: [channel], template_id: TEMPLATE_ID, data: data(TIME_MARK) },
   });
+
+/** The e-mail that everybody sends: as much text as the message has. */
+export const MAIL = { subject: 'Your order has left our house', body: TEMPLATE } as const;
+export const SENDER = 'hello@shop.example.com';
+export const MAILBOX = 'ada@example.com';
+/** Sessions of the pool: as many as the product's own SMTP adapter opens. */
+export const MAIL_POOL = 5;
 
 /** Bytes of a POST, ready for the generator. */
 export const post = (path: string, body: string, headers: Readonly<Record<string, string>> = {}): string =>
@@ -35,6 +44,15 @@ const lines = (headers: Readonly<Record<string, string>>): string =>
   Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
+
+/** An e-mail under an idempotency key of its own. */
+export const mailRequest = (key: string): string => {
+  const body = JSON.stringify({
+    recipient: { email: MAILBOX },
+    notification: { channels: ['email'], subject: MAIL.subject, body: MAIL.body, data: data('') },
+  });
+  return post('/api/v1/notifications/send', body, { 'x-api-key': key, 'idempotency-key': NUMBER_MARK });
+};
 
 /** A send under an idempotency key of its own, as a careful caller sends. */
 export const sendRequest = (key: string, channel = 'benchhttp'): string =>

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,20 +14,25 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { projectRoot } from '../../src/lib/config.ts';
 import { startEmbedded } from '../../src/lib/embedded.ts';
-import type { LoadCheck } from './lib/load.ts';
+import { type LoadCheck, processOf } from './lib/load.ts';
 import { SECRET, TEMPLATE, TEMPLATE_ID } from './sample.ts';
 
 export interface Database {
   readonly url: string;
   query<R = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<R[]>;
-  drop(): Promise<void>;
+  /** Drops it. */
+  stop(): Promise<void>;
 }
 export interface Stage {
   /** In words: what it runs on. */
   readonly store: string;
   readonly redisUrl: string | undefined;
+  /** Of the first process of PostgreSQL; undefined where it runs on another machine. */
+  readonly storePid: number | undefined;
   /** A fresh database with the product's schema. */
   database(): Promise<Database>;
+  /** Where the database keeps its files; undefined where nobody can tell. */
+  freeGb(): Promise<number | undefined>;
   close(): Promise<void>;
 }
 export interface Running {
@@ -37,10 +42,11 @@ export interface Running {
   stop(): Promise<void>;
 }
 export interface Account {
-  readonly tenantId: string;
   readonly liveKey: string;
-  /** `/hooks/…`, by channel adapter. */
-  readonly hooks: Readonly<Record<string, string>>;
+  /** `/hooks/…` of the bench's channel. */
+  readonly hook: string;
+  /** A POST with the live key; throws what is refused. */
+  call(path: string, body: unknown): Promise<Record<string, string>>;
 }
 
 /** Of every process that opens what another has sealed. */
@@ -55,35 +61,57 @@ export async function setStage(load: LoadCheck): Promise<Stage> {
   const given = process.env.DATABASE_URL;
   const dataDir = mkdtempSync(join(tmpdir(), 'carillon-bench-'));
   const server = given ? undefined : await startEmbedded({ dataDir, log: (line) => console.error(line) });
-  if (server) load.include(server.pid);
   const adminUrl = server?.adminUrl ?? (given as string);
   const admin = new pg.Client({ connectionString: adminUrl });
   await admin.connect();
-  const redisUrl = await findRedis();
+  const storePid = server?.pid ?? (await postmasterOf(admin, adminUrl));
+  const redis = await findRedis();
+  const redisUrl = redis?.url;
+  // What a server does for others meanwhile counts as ours: nobody can tell it apart.
+  for (const pid of [storePid, redis?.pid]) if (pid !== undefined) load.include(pid);
   const { rows } = await admin.query('show server_version');
-  let made = 0;
+  const at = (base: string, name: string) => Object.assign(new URL(base), { pathname: `/${name}` }).href;
+  const owner = new URL(server?.url ?? adminUrl).username;
+  const names: string[] = [];
+  const create = async (from?: string): Promise<string> => {
+    const name = `carillon_bench_${process.pid}_${names.length}`;
+    await admin.query(`create database ${name} owner ${owner} ${from ? `template ${from}` : ''}`);
+    names.push(name);
+    return name;
+  };
+  const remove = (name: string) => admin.query(`drop database if exists ${name} with (force)`);
+  const template = await create();
+  await command(['migrate'], at(server?.url ?? adminUrl, template));
   return {
     store: `PostgreSQL ${rows[0].server_version.split(' ')[0]} (${server ? 'embedded' : 'DATABASE_URL'}), ${redisUrl ? 'with Redis' : 'without Redis'}`,
     redisUrl,
+    storePid,
     async database() {
-      const name = `carillon_bench_${process.pid}_${++made}`;
-      const owner = server ? new URL(server.url).username : new URL(adminUrl).username;
-      await admin.query(`create database ${name} owner ${owner}`);
-      const at = (base: string) => Object.assign(new URL(base), { pathname: `/${name}` }).href;
-      const url = at(server?.url ?? adminUrl);
-      await command(['migrate'], url);
-      const client = new pg.Client({ connectionString: at(adminUrl) });
+      const name = await create(template);
+      const client = new pg.Client({ connectionString: at(adminUrl, name) });
       await client.connect();
       return {
-        url,
+        url: at(server?.url ?? adminUrl, name),
         query: async (text, values) => (await client.query(text, values as unknown[])).rows,
-        async drop() {
+        async stop() {
           await client.end();
-          await admin.query(`drop database ${name} with (force)`);
+          await remove(name);
         },
       };
     },
+    async freeGb() {
+      if (storePid === undefined) return undefined;
+      try {
+        const folder = (await admin.query('show data_directory')).rows[0].data_directory;
+        const { bavail, bsize } = statfsSync(folder);
+        return (bavail * bsize) / 2 ** 30;
+      } catch {
+        return undefined;
+      }
+    },
     async close() {
+      // The databases of a server that stays are taken away, also after a scene that failed.
+      if (!server) for (const name of names) await remove(name);
       await admin.end();
       if (!server) return rmSync(dataDir, { recursive: true, force: true });
       await server.stop();
@@ -98,13 +126,24 @@ function homeOf(dataDir: string): string {
   return existsSync(file) ? (readFileSync(file, 'utf8').split('\n')[0] as string) : dataDir;
 }
 
-async function findRedis(): Promise<string | undefined> {
+const isHere = (url: string): boolean => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+
+/** The parent of our own back end, if the server stands on this machine and its processes can be seen. */
+async function postmasterOf(admin: pg.Client, url: string): Promise<number | undefined> {
+  if (!isHere(url)) return undefined;
+  const { rows } = await admin.query('select pg_backend_pid() as pid');
+  const found = processOf(rows[0].pid);
+  return found?.name.startsWith('postgres') ? found.parent : undefined;
+}
+
+async function findRedis(): Promise<{ url: string; pid: number | undefined } | undefined> {
   const url = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, connectTimeout: 2_000 });
   redis.on('error', () => undefined);
   try {
     await redis.connect();
-    return url;
+    const pid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1]);
+    return { url, pid: isHere(url) && processOf(pid)?.name.startsWith('redis') ? pid : undefined };
   } catch {
     return undefined;
   } finally {
@@ -136,7 +175,7 @@ async function command(args: readonly string[], databaseUrl: string): Promise<st
 export async function startProduct(
   { redisUrl }: Pick<Stage, 'redisUrl'>,
   databaseUrl: string,
-  { role, stubPort = 0, env = {} }: { role: 'all' | 'api' | 'worker'; stubPort?: number; env?: Record<string, string> },
+  { role, stubPort }: { role: 'all' | 'api' | 'worker'; stubPort: number },
 ): Promise<Running> {
   const child = spawn(process.execPath, [launcher, 'start'], {
     cwd: tmpdir(),
@@ -146,7 +185,6 @@ export async function startProduct(
       PLUGINS: fileURLToPath(new URL('./plugin.js', import.meta.url)),
       EGRESS_ALLOW: `127.0.0.1:${stubPort}`,
       ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
-      ...env,
     }),
   });
   living.add(child);
@@ -174,8 +212,16 @@ export async function startProduct(
   };
 }
 
-/** A tenant, a template and connections to the provider: the command line first, then the API, as a user would. */
-export async function openAccount(databaseUrl: string, api: Running, stubPort: number): Promise<Account> {
+/** Far above what any machine here does, so that nothing but the product itself holds it back. */
+export const PACE = 100_000;
+
+/** A tenant, a template and a connection to the provider: the command line first, then the API, as a user would. */
+export async function openAccount(
+  databaseUrl: string,
+  api: Running,
+  stubPort: number,
+  concurrency = 128,
+): Promise<Account> {
   const made = JSON.parse(await command(['tenant', 'create', '--name', 'Bench', '--json'], databaseUrl));
   const call = async (path: string, body: unknown) => {
     const response = await fetch(`${api.url}${path}`, {
@@ -190,14 +236,11 @@ export async function openAccount(databaseUrl: string, api: Running, stubPort: n
     template_id: TEMPLATE_ID,
     content: { benchhttp: { en: { body: TEMPLATE, at: '{{at}}' } } },
   });
-  const hooks: Record<string, string> = {};
-  for (const adapter of ['benchhttp', 'benchslow']) {
-    const connection = await call('/api/v1/connections', {
-      channel: 'benchhttp',
-      adapter,
-      credentials: { url: `http://127.0.0.1:${stubPort}`, secret: SECRET },
-    });
-    hooks[adapter] = new URL(connection.callback_url as string).pathname;
-  }
-  return { tenantId: made.tenant_id, liveKey: made.live_key, hooks };
+  const connection = await call('/api/v1/connections', {
+    channel: 'benchhttp',
+    credentials: { url: `http://127.0.0.1:${stubPort}`, secret: SECRET },
+    limits: { per_second: PACE, concurrency },
+  });
+  const hook = new URL(connection.callback_url as string).pathname;
+  return { liveKey: made.live_key, hook, call };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FIGURES } from '../bench/figures.ts';
 import { inTurns } from '../bench/lib/rounds.ts';
 import { Histogram, isMet, quantile, ratios, spread } from '../bench/lib/stats.ts';
-import { chart, jsonLine, markdown, type Outcome, table } from '../bench/results.ts';
+import { chart, jsonLine, markdown, type Outcome, table, verdict } from '../bench/results.ts';
 
 const [accept, , , , , , , , p99] = FIGURES as readonly [(typeof FIGURES)[0], ...typeof FIGURES];
 const measured: Outcome = {
@@ -81,11 +81,18 @@ describe('results', () => {
     expect(table([measured, absent]).split('\n')).toHaveLength(3);
     expect(table([measured])).toMatch(/accept\/koa +0\.50 +0\.61 +0\.70 +≥ 0\.55 +met, disturbed/);
   });
-  test('the page has a row for each figure and the chart a bar for each that was measured', () => {
-    const page = markdown([measured, absent], { machine: 'm', store: 's', rounds: 2, scale: 'quick' });
-    expect(page.match(/^\| (?!what|---)/gm)).toHaveLength(2);
-    expect(chart([measured, absent]).match(/accept\/koa/g)).toHaveLength(1);
-    expect(chart([measured, absent])).not.toContain(absent.figure.name);
+  test('the page has a row for each figure with its day and commit, and the chart a bar', () => {
+    const dated = { ...measured, machine: 'm', store: 's', rounds: 2, day: '2026-11-21', commit: 'abc1234' };
+    expect(markdown([dated]).match(/^\| (?!what|---).*2026-11-21, abc1234 \|$/gm)).toHaveLength(1);
+    expect(chart([dated]).match(/accept\/koa/g)).toHaveLength(1);
+  });
+  test('the last line names what was missed and what is missing, and only a run without either is good', () => {
+    expect(verdict([measured])).toEqual({ isGood: true, text: '1 of 1 goals met' });
+    const missed = { ...measured, result: { min: 0.1, median: 0.2, max: 0.3 } };
+    expect(verdict([missed, absent])).toEqual({
+      isGood: false,
+      text: `0 of 2 goals met; missed: accept/koa; not available: ${absent.figure.name}`,
+    });
   });
 });
 

@@ -52,7 +52,7 @@ function busyTicks(): number {
 
 /** What children used that have ended is in their parent's sum, so that nothing is missed or counted twice. */
 function ticksOf(given: ReadonlySet<number>): number {
-  const processes = new Map<number, { parent: number; ticks: number }>();
+  const processes = new Map<number, Process>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const found = processOf(Number(name));
@@ -68,26 +68,33 @@ function ticksOf(given: ReadonlySet<number>): number {
   return sum;
 }
 
-function processOf(pid: number): { parent: number; ticks: number } | undefined {
+interface Process {
+  readonly name: string;
+  readonly parent: number;
+  readonly ticks: number;
+}
+
+/** Undefined when there is none, or nobody can tell. */
+export function processOf(pid: number): Process | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name stands in brackets and may hold blanks; what follows it is numbered from the state.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
-    return { parent: Number(fields[1]), ticks };
+    return { name: text.slice(text.indexOf('(') + 1, text.lastIndexOf(')')), parent: Number(fields[1]), ticks };
   } catch {
     return undefined; // it has just ended
   }
 }
 
-/** CPU seconds that one process has used itself, and its resident memory in MB; undefined where nobody can tell. */
-export function usageOf(pid: number): { cpuSeconds: number; peakMb: number } | undefined {
+/** CPU seconds that processes have used with all that descend from them. */
+export const cpuSecondsOf = (pids: readonly number[]): number => ticksOf(new Set(pids)) / TICKS_PER_SECOND;
+
+/** The most resident memory that one process has had, in MB; undefined where nobody can tell. */
+export function peakMbOf(pid: number): number | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
     const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, peakMb: Number(peak) / 1_024 };
+    return peak === undefined ? undefined : Number(peak) / 1_024;
   } catch {
     return undefined;
   }

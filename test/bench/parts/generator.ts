@@ -32,7 +32,6 @@ export interface LoadReport {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
-  readonly cpuMicrosPerRequest: number;
   readonly kept: readonly string[];
 }
 
@@ -59,7 +58,6 @@ function load({ port, connections, requests, forMs = 600_000, count = Infinity, 
     let done = 0;
     let open = connections;
     const idle: Line[] = [];
-    const cpu = process.cpuUsage();
     const began = performance.now();
     let ended = began;
     const isOver = () => started >= count || performance.now() - began >= forMs;
@@ -86,7 +84,6 @@ function load({ port, connections, requests, forMs = 600_000, count = Infinity, 
       open--;
       if (open > 0) return;
       clearInterval(ticker);
-      const used = process.cpuUsage(cpu);
       resolve({
         answered: done - failed,
         failed,
@@ -94,7 +91,6 @@ function load({ port, connections, requests, forMs = 600_000, count = Infinity, 
         perSecond: (done - failed) / ((ended - began) / 1_000),
         p50: latencies.quantile(0.5),
         p99: latencies.quantile(0.99),
-        cpuMicrosPerRequest: (used.user + used.system) / Math.max(1, done),
         kept,
       });
     };

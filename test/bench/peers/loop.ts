@@ -10,10 +10,11 @@ const render = Handlebars.compile(TEMPLATE, { noEscape: true });
 servePart(
   {},
   {
-    /** Sends `count` messages with so many in flight. */
+    /** Sends `count` messages with so many in flight; gives how many a second, until the last answer. */
     async send({ count, inFlight }: { count: number; inFlight: number }) {
       const pool = new Pool(`http://127.0.0.1:${stubPort}`, { connections: inFlight });
       let left = count;
+      const began = performance.now();
       const one = async () => {
         while (left > 0) {
           left--;
@@ -33,7 +34,9 @@ servePart(
         }
       };
       await Promise.all(Array.from({ length: inFlight }, one));
+      const seconds = (performance.now() - began) / 1_000;
       await pool.close();
+      return count / seconds;
     },
   },
 );

@@ -10,8 +10,7 @@ export const accept: Scene = {
   figures: ['accept/koa', 'accept/own-route', 'accept/usual'],
   run: ({ stage, load, scale, stub, generator, wants }) =>
     withAll(async (keep) => {
-      const database = await stage.database();
-      await keep(Promise.resolve({ stop: () => database.drop() }));
+      const database = await keep(stage.database());
       const api = await keep(startProduct(stage, database.url, { role: 'api', stubPort: stub.info.port }));
       const { liveKey } = await openAccount(database.url, api, stub.info.port);
       const request = sendRequest(liveKey);

@@ -27,10 +27,9 @@ export const doors: Scene = {
   run: (context: Context) =>
     withAll(async (keep) => {
       const { stage, load, scale, stub, generator, wants } = context;
-      const database = await stage.database();
-      await keep(Promise.resolve({ stop: () => database.drop() }));
+      const database = await keep(stage.database());
       const api = await keep(startProduct(stage, database.url, { role: 'api', stubPort: stub.info.port }));
-      const { liveKey, hooks } = await openAccount(database.url, api, stub.info.port);
+      const { liveKey, hook } = await openAccount(database.url, api, stub.info.port);
 
       const send = { port: api.port, connections: CONNECTIONS, requests: [sendRequest(liveKey)] };
       const { kept } = await loaded(generator, { ...send, count: scale.queued, keep: 1_000 });
@@ -58,9 +57,8 @@ export const doors: Scene = {
       ] as const) {
         if (!wants(name)) continue;
         const verify = await keep(peer('verify'));
-        const path = hooks.benchhttp as string;
         // The door stores and answers; a status that comes again costs it the same, so rounds may repeat them.
-        const requests = callbacks(path, ids, each);
+        const requests = callbacks(hook, ids, each);
         outcomes.push(await against(name, verify.info.port, requests));
       }
       if (wants('lookups/koa')) {

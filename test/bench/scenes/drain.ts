@@ -1,9 +1,10 @@
 /** Starts a worker on what is queued, and times it: messages a second from the first call of the provider until the store says that all is done. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { StubReport } from '../parts/stub.ts';
-import { type Database, startProduct } from '../stage.ts';
-import type { Context } from './scene.ts';
+import { peakMbOf } from '../lib/load.ts';
+import type { Part } from '../lib/part.ts';
+import type { StubReport } from '../parts/arrivals.ts';
+import { type Database, type Stage, startProduct } from '../stage.ts';
 
 /** A start, and then no less than this many a second; whoever is slower is stuck. */
 const START_MS = 20_000;
@@ -11,12 +12,19 @@ const LEAST_PER_SECOND = 100;
 /** Often enough to be exact to a percent of a drain, seldom enough not to be felt. */
 const LOOK_MS = 20;
 
+export interface Drain {
+  readonly perSecond: number;
+  /** Resident memory of the worker at its most, MB; undefined where nobody can tell. */
+  readonly peakMb: number | undefined;
+}
+
 export async function drained(
-  { stage, stub }: Pick<Context, 'stage' | 'stub'>,
+  { stage, stub }: { readonly stage: Stage; readonly stub: Part<{ port: number }> },
   database: Database,
   count: number,
-): Promise<number> {
-  await stub.ask('reset', {});
+  { delayMs = 0 }: { delayMs?: number } = {},
+): Promise<Drain> {
+  await stub.ask('reset', { delayMs });
   const worker = await startProduct(stage, database.url, { role: 'worker', stubPort: stub.info.port });
   try {
     if (!(await stub.ask<boolean>('until', { count, withinMs: START_MS + (count / LEAST_PER_SECOND) * 1_000 })))
@@ -27,11 +35,12 @@ export async function drained(
       if (performance.now() - lastAt > 60_000) throw new Error('what was sent was not recorded within a minute');
       await delay(LOOK_MS);
     }
+    const seconds = (spanMs + performance.now() - lastAt) / 1_000;
     const [left] = await database.query<{ left: string }>(
       `select count(*) as left from messages where status = 'queued'`,
     );
     if (Number(left?.left) > 0) throw new Error(`${left?.left} messages are still queued, with nothing due`);
-    return count / ((spanMs + performance.now() - lastAt) / 1_000);
+    return { perSecond: count / seconds, peakMb: peakMbOf(worker.pid) };
   } finally {
     await worker.stop();
   }

@@ -3,7 +3,7 @@
  * send without pause, against the usual design; then how long one is under way, at 70 % of that and with a single client.
  */
 import { inTurns } from '../lib/rounds.ts';
-import type { StubReport } from '../parts/stub.ts';
+import type { StubReport } from '../parts/arrivals.ts';
 import { sendRequest } from '../sample.ts';
 import { openAccount, startProduct } from '../stage.ts';
 import { absolute, loaded, missing, outcome, peer, type Scene, withAll } from './scene.ts';
@@ -16,8 +16,7 @@ export const live: Scene = {
   figures: ['live/usual', 'live/p99', 'live/p50'],
   run: ({ stage, load, scale, stub, generator, wants }) =>
     withAll(async (keep) => {
-      const database = await stage.database();
-      await keep(Promise.resolve({ stop: () => database.drop() }));
+      const database = await keep(stage.database());
       const stubPort = stub.info.port;
       const api = await keep(startProduct(stage, database.url, { role: 'all', stubPort }));
       const requests = [sendRequest((await openAccount(database.url, api, stubPort)).liveKey)];

@@ -5,6 +5,7 @@ import { type Part, startPart } from '../lib/part.ts';
 import type { Turns } from '../lib/rounds.ts';
 import { ratios, type Spread, spread } from '../lib/stats.ts';
 import type { LoadOrder, LoadReport } from '../parts/generator.ts';
+import type { UploadOrder, UploadReport } from '../parts/uploader.ts';
 import type { Outcome } from '../results.ts';
 import type { Stage } from '../stage.ts';
 
@@ -16,6 +17,14 @@ export interface Scale {
   readonly roundMs: number;
   /** Messages of a drain. */
   readonly queued: number;
+  /** Rows of a bulk whose acceptance is timed. */
+  readonly rows: number;
+  /** E-mails of a drain. */
+  readonly mails: number;
+  /** Messages of the large drain and the small, whose memory is compared. */
+  readonly memory: readonly [number, number];
+  /** Messages stored before, many and few. */
+  readonly history: readonly [number, number];
 }
 export interface Context {
   readonly stage: Stage;
@@ -65,6 +74,13 @@ export const absolute = (name: string, values: readonly number[], detail: string
 export async function loaded(generator: Part<unknown>, order: LoadOrder): Promise<LoadReport> {
   const report = await generator.ask<LoadReport>('load', order);
   if (report.failed > 0) throw new Error(`${report.failed} of the requests failed: ${report.firstFailure}`);
+  return report;
+}
+
+/** A bulk of so many rows, all of which must be accepted. */
+export async function uploaded(uploader: Part<unknown>, order: UploadOrder): Promise<UploadReport> {
+  const report = await uploader.ask<UploadReport>('upload', order);
+  if (report.accepted !== order.rows) throw new Error(`${report.accepted} of ${order.rows} rows were accepted`);
   return report;
 }
 
