@@ -190,8 +190,8 @@ const BY_KEY = ['enable_seqscan=off', 'enable_mergejoin=off', 'plan_cache_mode=f
   .map((setting) => `-c ${setting}`)
   .join(' ');
 const COLLISIONS = new Set(['40001', '40P01']);
-/** Role and tenant until the end of the transaction; one round trip for both. */
+/** Role and tenant until the end of the transaction, in one round trip; all its statements see one moment. */
 const asReader = (tenantId: string): string =>
-  `begin read only; set local role ${READER_ROLE}; set local carillon.tenant = ${pg.escapeLiteral(tenantId)}`;
+  `begin isolation level repeatable read, read only; set local role ${READER_ROLE}; set local carillon.tenant = ${pg.escapeLiteral(tenantId)}`;
 /** Not granted; or there is no such role. */
 const NO_ROLE = new Set(['42501', '22023']);

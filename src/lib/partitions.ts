@@ -58,7 +58,8 @@ const dropOne = (
       return true;
     })
     .catch((error: unknown) => {
-      if ((error as { code?: string }).code === LOCK_NOT_AVAILABLE) return false;
+      if (NOT_OURS.has((error as { code?: string }).code ?? '')) return false;
       throw error;
     });
-const LOCK_NOT_AVAILABLE = '55P03';
+/** Somebody is using it; or another process has dropped it first. */
+const NOT_OURS = new Set(['55P03', '42P01']);
