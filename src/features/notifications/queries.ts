@@ -13,7 +13,7 @@ import { createLookUp, type Found } from './lookups.ts';
 import { countMessages, type Filter, findMessages, lastDay, messagesOfMany, queueAge } from './queries-store.ts';
 import type { Render } from './render.ts';
 import type { Status } from './status.ts';
-import { loadMessages, loadNotifications } from './store.ts';
+import { loadMessages } from './store.ts';
 import type { AttemptRow, Message, ReceiptRow } from './types.ts';
 import { attemptView, messageView, reasonOf, summaryView, timelineOf, wordsOf } from './view.ts';
 
@@ -176,7 +176,7 @@ export function createQueries({ db, clock, registry, connections, templates, ren
 /** The messages of one notification. Throws `not_found`. */
 export async function messagesOf(sql: Sql, { tenantId, mode }: Principal, notificationId: string): Promise<Message[]> {
   const id = fromWire('notification', notificationId);
-  const messages = id ? await loadNotifications(sql, tenantId, mode, [id]) : [];
+  const messages = id ? await messagesOfMany(sql, tenantId, mode, [id]) : [];
   if (messages.length === 0) throw absent();
   return messages;
 }

@@ -1,6 +1,5 @@
 /** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
 import type { Sql, Statement } from '../../lib/db.ts';
-import { lastMessageIdOf } from '../../lib/ids.ts';
 import { INSERT_EVENTS } from '../events/index.ts';
 import { KEY_HELD } from '../idempotency/index.ts';
 import type { State } from './status.ts';
@@ -101,19 +100,6 @@ export const loadRanges = (
 /** Locked in the order of their ids, so that two batches never wait for each other in a circle. */
 export const lockMessages = (sql: Sql, ids: readonly string[]): Promise<Message[]> =>
   sql.query(`select ${MESSAGE} from ${FROM} where m.id = any($1) order by m.id for update of m`, [ids]);
-
-/** All messages of these notifications, oldest first. The tenant and the mode stand in the key. */
-export const loadNotifications = (
-  sql: Sql,
-  tenantId: string,
-  mode: string,
-  notificationIds: readonly string[],
-): Promise<Message[]> =>
-  sql.query(
-    `select ${MESSAGE} from unnest($3::uuid[], $4::uuid[]) as n(first, last) join ${FROM} on m.id > n.first and m.id <= n.last
-     where m.tenant_id = $1 and m.mode = $2 order by m.id`,
-    [tenantId, mode, notificationIds, notificationIds.map(lastMessageIdOf)],
-  );
 
 export async function updateStates(sql: Sql, states: readonly (State & { id: string })[]): Promise<void> {
   if (states.length === 0) return;
