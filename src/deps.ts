@@ -88,7 +88,7 @@ export async function createDeps({
 
   const events = createEvents();
   const audit = createAudit({ db, clock });
-  const idempotency = createIdempotency({ db });
+  const idempotency = createIdempotency({ db, clock });
   const mail = config.systemSmtpUrl ? createMail({ url: config.systemSmtpUrl, log }) : undefined;
   const tenants = createTenants({ db, vault, clock, log, config, audit, mail, publicUrl });
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });

@@ -1,8 +1,16 @@
-/** COPY … FROM STDIN in PostgreSQL's text format: rows as lines in, one statement, no parsing of values by a planner. */
-import type { Connection, Submittable } from 'pg';
+/**
+ * COPY … FROM STDIN in PostgreSQL's text format: rows as lines in, one statement, no parsing of values by a planner. Half the
+ * price of the same rows in an INSERT, for thirty rows as for thousands.
+ */
 
 /** One column of a line. */
 export type CopyValue = string | number | boolean | null;
+
+/** `copy messages (id, …) from stdin` with its rows. */
+export interface Copy {
+  readonly text: string;
+  readonly lines: Lines;
+}
 
 const SPECIAL = /[\\\n\r\t]/;
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -45,45 +53,3 @@ export class Lines {
   }
 }
 const LINES_A_PIECE = 200;
-
-interface CopySocket extends Connection {
-  query(text: string): void;
-  sendCopyFromChunk(chunk: Buffer): void;
-  endCopyFrom(): void;
-}
-
-/** A statement under way; the driver calls it back with each word of the server. */
-export class CopyIn implements Submittable {
-  readonly done: Promise<void>;
-  readonly #text: string;
-  readonly #pieces: readonly Buffer[];
-  #settle!: (error?: Error) => void;
-
-  constructor(text: string, pieces: readonly Buffer[]) {
-    this.#text = text;
-    this.#pieces = pieces;
-    this.done = new Promise((resolve, reject) => {
-      this.#settle = (error) => (error ? reject(error) : resolve());
-    });
-  }
-
-  submit(connection: Connection): void {
-    (connection as CopySocket).query(this.#text);
-  }
-
-  handleCopyInResponse(connection: Connection): void {
-    const socket = connection as CopySocket;
-    for (const piece of this.#pieces) socket.sendCopyFromChunk(piece);
-    socket.endCopyFrom();
-  }
-
-  handleError(error: Error): void {
-    this.#settle(error);
-  }
-
-  handleCommandComplete(): void {}
-
-  handleReadyForQuery(): void {
-    this.#settle();
-  }
-}

@@ -3,10 +3,9 @@
  * serves people's questions under a role on which row-level security is forced, so that a forgotten WHERE shows nothing of
  * another tenant. Rows never compare two clocks: SQL asks `clock_now()`.
  */
-import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { CopyIn, type Lines } from './copy.ts';
 import { ApiError } from './errors.ts';
+import { Flight, type Leg, nameOf, type Statement } from './flight.ts';
 import type { Log } from './log.ts';
 
 /** The database or an open transaction. A statement with values is prepared once per connection. */
@@ -17,22 +16,14 @@ export interface Sql {
 
 /** An open transaction of the writer. */
 export interface Trx extends Sql {
-  /** `copy messages (id, …) from stdin` with rows as `copyLine` makes them. */
-  copy(text: string, rows: Lines): Promise<void>;
-}
-
-export interface Statement {
-  readonly text: string;
-  readonly values: readonly unknown[];
+  /** Legs that do not wait for each other's rows, in a single round trip; the rows of each, in order. */
+  // biome-ignore lint/suspicious/noExplicitAny: the caller states the row types of its own statements
+  batch<R extends any[][] = any[][]>(legs: readonly Leg[]): Promise<R>;
 }
 
 export interface Db extends Sql {
-  /**
-   * One transaction of statements that do not wait for each other's rows, in a single round trip; the rows of each, in
-   * order. All or nothing. Tried again as `transaction`.
-   */
-  // biome-ignore lint/suspicious/noExplicitAny: the caller states the row types of its own statements
-  batch<R extends any[][] = any[][]>(statements: readonly Statement[]): Promise<R>;
+  /** One transaction of legs that do not wait for each other's rows, in a single round trip. Tried again as `transaction`. */
+  readonly batch: Trx['batch'];
   /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
   transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
   /** A read-only transaction that can see the rows of this tenant and no others. */
@@ -49,21 +40,10 @@ export interface DbOptions {
 
 export const READER_ROLE = 'carillon_reader';
 
+export type { Leg, Statement } from './flight.ts';
+
 // Counts and rates fit a double; ids that would not are never stored as bigint.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-
-// Texts are written in the code and few. Should one ever be put together from data, it must not fill our memory and the
-// server's with statements that are prepared and never used again.
-const NAMES_MAX = 500;
-const names = new Map<string, string>();
-function nameOf(text: string): string | undefined {
-  let name = names.get(text);
-  if (!name && names.size < NAMES_MAX) {
-    name = createHash('sha1').update(text).digest('base64url');
-    names.set(text, name);
-  }
-  return name;
-}
 
 export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   const base: pg.PoolConfig = {
@@ -75,19 +55,12 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
   };
-  const byKey = { ...base, options: BY_KEY };
-  const writer = new pg.Pool({ ...byKey, max: connections, application_name: 'carillon' });
+  const writer = new pg.Pool({ ...base, options: BY_KEY, max: connections, application_name: 'carillon' });
   const reader = new pg.Pool({ ...base, max: Math.max(2, connections >> 1), application_name: 'carillon-reader' });
-  const batches = new pg.Pool({
-    ...byKey,
-    pipeline: true,
-    max: Math.max(2, connections >> 1),
-    application_name: 'carillon-batches',
-  } as pg.PoolConfig);
   // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
   // One that breaks while we leave is nobody's trouble.
   let leaving = false;
-  for (const pool of [writer, reader, batches]) {
+  for (const pool of [writer, reader]) {
     pool.on('error', (error) => leaving || log.warn({ err: error }, 'lost an idle database connection'));
     // The pool listens to idle connections only. One that breaks while it is lent out fails the statement under way, or the
     // next; that is where it is answered, and here it only must not end the process.
@@ -103,21 +76,29 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
 
   const named = ({ text, values }: Statement): pg.QueryConfig => {
     const name = nameOf(text);
-    return { ...(name ? { name } : {}), text, values: values as unknown[] };
+    return { ...(name === '' ? {} : { name }), text, values: values as unknown[] };
   };
 
-  const copying = (client: pg.PoolClient): Trx => ({
-    ...on(client),
-    copy: (text, rows) => client.query(new CopyIn(text, rows.all())).done,
-  });
+  const fly = (client: pg.PoolClient, legs: readonly Leg[]): Flight => {
+    const flight = new Flight(legs);
+    client.query(flight);
+    return flight;
+  };
 
   /** `begin` may be several statements: they travel together. */
   async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: unknown;
+    const batch: Trx['batch'] = async (legs) => {
+      const flight = fly(client, legs);
+      return (await flight.landed.catch((error: unknown) => {
+        if (flight.isTainted) broken = error;
+        throw error;
+      })) as never;
+    };
     try {
       await client.query(begin);
-      const result = await work(copying(client));
+      const result = await work({ ...on(client), batch });
       await client.query('commit');
       return result;
     } catch (error) {
@@ -130,18 +111,21 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     }
   }
 
-  async function together(statements: readonly Statement[]): Promise<unknown[][]> {
-    const client = await batches.connect();
-    const answers = await Promise.allSettled([
-      client.query('begin'),
-      ...statements.map((statement) => client.query(named(statement))),
-      client.query('commit'),
-    ]);
-    const failed = answers.find((answer) => answer.status === 'rejected');
-    // The server has rolled back what failed; a connection that broke is not lent out again.
-    client.release(failed !== undefined && !('severity' in Object(failed.reason)));
-    if (failed) throw failed.reason;
-    return answers.slice(1, -1).map((answer) => (answer as PromiseFulfilledResult<pg.QueryResult>).value.rows);
+  async function together(legs: readonly Leg[]): Promise<unknown[][]> {
+    const client = await writer.connect();
+    const flight = fly(client, legs);
+    let broken = true;
+    try {
+      const rows = await flight.landed;
+      broken = false;
+      return rows;
+    } catch (error) {
+      // The server has rolled back what failed; a connection that broke is not lent out again.
+      broken = flight.isTainted || !('severity' in Object(error));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
   }
 
   async function again<T>(work: () => Promise<T>): Promise<T> {
@@ -157,7 +141,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   return {
     ...on(writer),
     transaction: (work) => again(() => within(writer, 'begin', work)),
-    batch: <R>(statements: readonly Statement[]) => again(() => together(statements)) as Promise<R>,
+    batch: (legs) => again(() => together(legs)) as Promise<never>,
     async read(tenantId, work) {
       let confined = false;
       try {
@@ -178,7 +162,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     },
     async close() {
       leaving = true;
-      await Promise.all([writer.end(), reader.end(), batches.end()]);
+      await Promise.all([writer.end(), reader.end()]);
     },
   };
 }

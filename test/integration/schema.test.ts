@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrations } from '../../migrations/index.ts';
 import type { State } from '../../src/features/notifications/status.ts';
-import { insertMessages, type MessageRow, updateStates } from '../../src/features/notifications/store.ts';
+import { enterMessages, updateStates } from '../../src/features/notifications/store.ts';
 import type { NewMessage } from '../../src/features/notifications/types.ts';
 import { createDb } from '../../src/lib/db.ts';
-import { messageIdOf, newId, newNotificationId, notificationIdOf } from '../../src/lib/ids.ts';
+import { messageIdOf, newId, newNotificationId } from '../../src/lib/ids.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { migrateDown, migrateUp } from '../../src/lib/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -52,14 +52,6 @@ describe('a thousand messages', () => {
   });
 });
 
-const row = (message: NewMessage): MessageRow => ({
-  ...(Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null)) as Partial<NewMessage>),
-  id: message.id,
-  notificationId: notificationIdOf(message.id),
-  eventId: newId(),
-  born: false,
-});
-
 /** A thousand messages from accepted to read. */
 async function liveThrough({ url }: TestDatabase): Promise<void> {
   const now = new Date();
@@ -97,7 +89,13 @@ async function liveThrough({ url }: TestDatabase): Promise<void> {
   // A connection tells its statistics when it ends, so this one is ours alone.
   const db = createDb({ url, log: createLog('silent'), connections: 1 });
   for (let at = 0; at < messages.length; at += 100)
-    await db.batch([insertMessages(messages.slice(at, at + 100).map(row), newId(), 30)]);
+    await db.batch(
+      enterMessages(
+        messages.slice(at, at + 100).map((message) => ({ message, born: false })),
+        newId(),
+        30,
+      ),
+    );
   const sent: State = {
     status: 'sent',
     outcome: null,

@@ -69,7 +69,7 @@ export async function acceptJson(
         ip: origin.ip,
         requestId: origin.requestId,
       });
-      await keepChunk(trx, deps, bulk, from, bulk.progress, assessed);
+      await keepChunk(trx, bulk, from, bulk.progress, assessed);
       await release(trx, bulk, channels.length);
     });
   } catch (error) {

@@ -7,7 +7,6 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Mode, Reply } from '../../lib/http.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
-import type { Events } from '../events/index.ts';
 import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
 import { releaseBulk } from '../notifications/index.ts';
 import type { Assessed, RowFault } from './rows.ts';
@@ -15,7 +14,6 @@ import { advance, copyFaults, markReleased, type Progress } from './store.ts';
 
 export interface KeepDeps {
   readonly db: Db;
-  readonly events: Events;
   readonly idempotency: Idempotency;
   readonly doorbell: Doorbell;
 }
@@ -48,7 +46,6 @@ export function after(before: Progress, { sheaf, faults, earliest }: Assessed, h
 /** Within a transaction: what came between two states of an upload. */
 export async function keepChunk(
   trx: Trx,
-  deps: Pick<KeepDeps, 'events'>,
   { id, tenantId }: Pick<Receiving, 'id' | 'tenantId'>,
   from: Progress,
   to: Progress,
@@ -60,7 +57,7 @@ export async function keepChunk(
       retryAfterSeconds: 2,
     });
   if (!(await advance(trx, id, from.rows, to))) throw taken();
-  await sheaf.store(trx, deps);
+  await sheaf.store(trx);
   if (faults.length > 0) await copyFaults(trx, id, tenantId, faults);
 }
 

@@ -154,10 +154,10 @@ export const copyFaults = (
   bulkId: string,
   tenantId: string,
   faults: readonly { readonly row: number; readonly error: RowFault }[],
-): Promise<void> => {
+): Promise<unknown> => {
   const lines = new Lines();
   for (const { row, error } of faults) lines.add(copyLine([bulkId, row, tenantId, JSON.stringify(error)]));
-  return trx.copy('copy bulk_errors (bulk_id, row, tenant_id, error) from stdin', lines);
+  return trx.batch([{ text: 'copy bulk_errors (bulk_id, row, tenant_id, error) from stdin', lines }]);
 };
 
 export const findBulk = async (sql: Sql, tenantId: string, mode: Mode, id: string): Promise<BulkRow | undefined> =>

@@ -143,7 +143,7 @@ function receiving(
     await flight;
     bulk.progress = to;
     keptAt = performance.now();
-    flight = db.transaction((trx) => keepChunk(trx, deps, bulk, from, to, assessed));
+    flight = db.transaction((trx) => keepChunk(trx, bulk, from, to, assessed));
     // Whoever waits for it next hears of it.
     flight.catch(() => undefined);
   };

@@ -2,13 +2,12 @@
  * Facts about messages, written in the transaction that makes them true. An event carries what its moment changed; what never
  * changes stands in the message and is not written again.
  */
-import type { Lines } from '../../lib/copy.ts';
-import type { Sql, Trx } from '../../lib/db.ts';
+import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
-import { copyEvents, insertEvents } from './store.ts';
+import { insertEvents } from './store.ts';
 
-export { bornLine, INSERT_EVENTS } from './sql.ts';
+export { bornLine, copyEvents, INSERT_EVENTS } from './sql.ts';
 
 export type EventType =
   | 'message.queued'
@@ -31,8 +30,6 @@ export interface NewEvent {
 export interface Events {
   /** Call it with the transaction of the change. */
   emit(trx: Sql, events: readonly NewEvent[]): Promise<void>;
-  /** The same for thousands of messages that have just come into being, in lines that `bornLine` made. */
-  pour(trx: Trx, lines: Lines): Promise<void>;
 }
 
 export const createEvents = (): Events => ({
@@ -43,5 +40,4 @@ export const createEvents = (): Events => ({
         events.map((event) => ({ ...event, id: newId() })),
       );
   },
-  pour: copyEvents,
 });

@@ -1,4 +1,5 @@
 /** What others write of events along with the change that they tell of. */
+import type { Copy, Lines } from '../../lib/copy.ts';
 import { newId } from '../../lib/ids.ts';
 
 /** For statements; the columns in order. */
@@ -7,3 +8,9 @@ export const INSERT_EVENTS = 'insert into events (id, tenant_id, mode, type, mes
 /** The first event of a message, as a line of COPY; no column needs an escape. */
 export const bornLine = (tenantId: string, mode: string, messageId: string): string =>
   `${newId()}\t${tenantId}\t${mode}\tmessage.queued\t${messageId}\t{}\n`;
+
+/** Stores what `bornLine` made. */
+export const copyEvents = (lines: Lines): Copy => ({
+  text: 'copy events (id, tenant_id, mode, type, message_id, data) from stdin',
+  lines,
+});

@@ -1,6 +1,5 @@
 /** SQL of the events table. */
-import type { Lines } from '../../lib/copy.ts';
-import type { Sql, Trx } from '../../lib/db.ts';
+import type { Sql } from '../../lib/db.ts';
 import type { NewEvent } from './index.ts';
 import { INSERT_EVENTS } from './sql.ts';
 
@@ -12,6 +11,3 @@ export async function insertEvents(sql: Sql, events: readonly (NewEvent & { id: 
     [JSON.stringify(events)],
   );
 }
-
-export const copyEvents = (trx: Trx, lines: Lines): Promise<void> =>
-  trx.copy('copy events (id, tenant_id, mode, type, message_id, data) from stdin', lines);

@@ -3,14 +3,14 @@
  * transaction of its effect: either both exist or neither. A repeat gets the same bytes; another request under the key is
  * refused; a key whose messages have all definitely failed is free again.
  */
+import type { Clock } from '../../lib/clock.ts';
+import type { Copy } from '../../lib/copy.ts';
 import { sha256Hex } from '../../lib/crypto.ts';
 import type { Db, Sql, Statement } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode } from '../../lib/http.ts';
 import { canonicalJson } from '../../lib/json.ts';
-import { claimKeys, findKeys, purgeKeys, releaseKeys } from './store.ts';
-
-export { KEY_HELD } from './sql.ts';
+import { claimKeys, copyKeys, findKeys, purgeKeys, releaseKeys } from './store.ts';
 
 const KEEP_DAYS = 35;
 
@@ -29,10 +29,12 @@ export type Stored = Claim;
 
 export interface Idempotency {
   /**
-   * The first statement of the transaction of the effect; of several claims to one key the first in line counts. What is
-   * stored after it joins `KEY_HELD`, so that only winners store anything.
+   * The first statement of the transaction of the effect; of several claims to one key the first in line counts. Gives a row
+   * for each that has won: `notification_id`, and in `retry_of` the notification that has freed the key, if one has.
    */
   claim(claims: readonly Claim[]): Statement;
+  /** For keys that are most likely new, at a third of the price: all of them are won, or the transaction fails with `isTaken`. */
+  claimNew(claims: readonly Claim[]): Copy;
   /** The first answers to these keys, by `nameOf`. */
   stored(claims: readonly Claim[]): Promise<ReadonlyMap<string, Stored>>;
   /** The first answer under a key, as long as it stands; another transaction's is not waited for. */
@@ -43,7 +45,12 @@ export interface Idempotency {
   purge(): Promise<number>;
 }
 
-export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => ({
+interface IdempotencyDeps {
+  readonly db: Db;
+  readonly clock: Clock;
+}
+
+export const createIdempotency = ({ db, clock }: IdempotencyDeps): Idempotency => ({
   claim: (claims) => {
     const first = new Map<string, Claim>();
     for (const claim of claims) {
@@ -52,6 +59,8 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
     }
     return claimKeys([...first.values()], KEEP_DAYS);
   },
+  // Which of two clocks tells the day on which a key is forgotten does not matter.
+  claimNew: (claims) => copyKeys(claims, new Date(clock.now().getTime() + KEEP_DAYS * 86_400_000)),
   stored: async (claims) => new Map((await findKeys(db, claims)).map((row) => [nameOf(row), row])),
   find: async (key) => (await findKeys(db, [key], true))[0],
   release: (trx, notificationIds) => releaseKeys(trx, notificationIds),
@@ -61,6 +70,12 @@ export const createIdempotency = ({ db }: { readonly db: Db }): Idempotency => (
     return purged;
   },
 });
+
+/** One of the keys of `claimNew` is known. */
+export const isTaken = (error: unknown): boolean => {
+  const { code, table } = error as { code?: string; table?: string };
+  return code === '23505' && (table?.startsWith('idempotency') ?? false);
+};
 
 /** A key within its tenant and mode. */
 export const nameOf = ({ tenantId, mode, key }: Pick<Claim, 'tenantId' | 'mode' | 'key'>): string =>

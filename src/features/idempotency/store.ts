@@ -1,4 +1,5 @@
 /** SQL of the idempotency table. */
+import { type Copy, copyText, Lines } from '../../lib/copy.ts';
 import type { Sql, Statement } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import type { Claim, Stored } from './index.ts';
@@ -18,9 +19,23 @@ export const claimKeys = (claims: readonly Claim[], keepDays: number): Statement
            body = excluded.body, expires_at = excluded.expires_at, released_at = null,
            retry_of = case when old.released_at is not null then old.notification_id end
        where old.released_at is not null or old.expires_at < clock_now()
-     returning notification_id`,
+     returning notification_id, retry_of`,
   values: [JSON.stringify(claims), keepDays],
 });
+
+/** New keys as they stand; any that is known fails the whole with a violation of the primary key. */
+export function copyKeys(claims: readonly Claim[], expiresAt: Date): Copy {
+  const lines = new Lines();
+  const end = `\t${expiresAt.toISOString()}\n`;
+  for (const { tenantId, mode, key, hash, notificationId, status, body } of claims)
+    lines.add(
+      `${tenantId}\t${mode}\t${copyText(key)}\t\\\\x${hash}\t${notificationId}\t${status}\t${copyText(body)}${end}`,
+    );
+  return {
+    text: 'copy idempotency (tenant_id, mode, key, request_hash, notification_id, status, body, expires_at) from stdin',
+    lines,
+  };
+}
 
 export const findKeys = async (
   sql: Sql,

@@ -6,17 +6,17 @@
  * for the rest the doorbell is rung, which is best effort: the sweeper finds what it misses.
  */
 import { type Batcher, createBatcher } from '../../lib/batch.ts';
-import type { Db } from '../../lib/db.ts';
+import type { Db, Leg } from '../../lib/db.ts';
 import { ApiError, fromStore, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
-import { newId, notificationIdOf, toWire } from '../../lib/ids.ts';
+import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
-import { type Claim, type Idempotency, nameOf, replay } from '../idempotency/index.ts';
-import type { Birth, Cradle } from './cradle.ts';
+import { type Claim, type Idempotency, isTaken, nameOf, replay } from '../idempotency/index.ts';
+import type { Birth, Cradle, Place } from './cradle.ts';
 import { firstDeadlines } from './fallback-store.ts';
 import type { Plan, Planner } from './plan.ts';
 import { type Refusal, refusalOf } from './policy.ts';
-import { insertMessages, type MessageRow } from './store.ts';
+import { type Entry, enterMessages } from './store.ts';
 import type { NewMessage, Origin, SendCommand } from './types.ts';
 
 export interface Accept {
@@ -44,9 +44,14 @@ export interface AcceptDeps {
   readonly dispatcher: { readonly cradle: Cradle; wake(): void };
 }
 
+/** Of each message of each parcel, in order. */
+type Places = readonly (readonly (Place | undefined)[])[];
+type Store = (parcels: readonly Parcel[], places: Places) => Promise<(one: Parcel) => boolean>;
+
 export function createAccept({ plan, ...deps }: AcceptDeps): Accept {
+  const store = createStoring(deps);
   const committer: Batcher<Parcel, Reply | ApiError> = createBatcher({
-    flush: (parcels) => persist(deps, parcels),
+    flush: (parcels) => persist(deps, store, parcels),
     full: () =>
       new ApiError('unavailable', 'Too much is waiting to be stored. Nothing was accepted; try again.', {
         retryAfterSeconds: 1,
@@ -102,47 +107,35 @@ function acceptedBody(notificationId: string, messages: readonly NewMessage[]): 
 }
 
 async function persist(
-  { db, idempotency, doorbell, dispatcher: { cradle, wake } }: Omit<AcceptDeps, 'plan'>,
+  deps: Omit<AcceptDeps, 'plan'>,
+  store: Store,
   parcels: readonly Parcel[],
 ): Promise<readonly (Reply | ApiError)[]> {
+  const { idempotency, doorbell } = deps;
+  const { cradle, wake } = deps.dispatcher;
   const began = performance.now();
-  const claims: Claim[] = [];
-  const births = new Map<Parcel, Birth[]>();
-  const rows: MessageRow[] = [];
-  for (const one of parcels) {
-    if (one.key !== undefined) claims.push(claimOf(one));
-    for (const message of one.messages) {
-      const place = message.sendAt ? undefined : cradle.reserve(message.connectionId, message.lane);
-      rows.push(rowOf(message, place !== undefined));
-      if (place) births.set(one, [...(births.get(one) ?? []), { message, place }]);
-    }
-  }
-  // What falls back on time needs a due row that tells when; it follows its message, if that is stored.
-  const timed = rows.flatMap(({ id, fallback }) => (fallback?.steps[0]?.on === 'not_delivered' ? [id] : []));
-  const storing = insertMessages(rows, cradle.owner, cradle.leaseSeconds);
-  let won: ReadonlySet<string>;
-  try {
-    const answers = await db.batch([
-      ...(claims.length > 0 ? [idempotency.claim(claims)] : []),
-      storing,
-      ...(timed.length > 0 ? [firstDeadlines(timed)] : []),
-    ]);
-    won = new Set(
-      claims.length > 0 ? answers[0]?.map(({ notification_id }: { notification_id: string }) => notification_id) : [],
+  const places = parcels.map(({ messages }) =>
+    messages.map((message) => (message.sendAt ? undefined : cradle.reserve(message.connectionId, message.lane))),
+  );
+  const births = (index: number): Birth[] =>
+    (places[index] ?? []).flatMap((place, at) =>
+      place ? [{ message: (parcels[index] as Parcel).messages[at] as NewMessage, place }] : [],
     );
+  let isStored: (one: Parcel) => boolean;
+  try {
+    isStored = await store(parcels, places);
   } catch (error) {
-    cradle.abandon([...births.values()].flat());
+    cradle.abandon(parcels.flatMap((_, index) => births(index)));
     throw error;
   }
-  const isStored = (one: Parcel): boolean => one.key === undefined || won.has(notificationOf(one));
   const born: Birth[] = [];
   let waiting = false;
-  for (const one of parcels) {
-    const places = births.get(one) ?? [];
+  for (const [index, one] of parcels.entries()) {
+    const own = births(index);
     if (isStored(one)) {
-      born.push(...places);
-      waiting ||= places.length < one.messages.length;
-    } else for (const { place } of places) place.cancel();
+      born.push(...own);
+      waiting ||= own.length < one.messages.length;
+    } else for (const { place } of own) place.cancel();
   }
   if (born.length > 0) cradle.born(born, began);
   if (waiting) {
@@ -157,6 +150,64 @@ async function persist(
   );
 }
 
+/** Where keys were repeated a moment ago, more repeats are on their way. */
+const CAUTIOUS_MS = 100;
+
+/**
+ * Tells which have been stored. Keys are new, as a rule: then everything is one trip. Where one of them is known, they are
+ * claimed first, and what belongs to the winners is stored.
+ */
+function createStoring({ db, idempotency, dispatcher: { cradle } }: Omit<AcceptDeps, 'plan'>): Store {
+  let cautiousUntil = 0;
+  const everyone = () => true;
+  const legsOf = (
+    parcels: readonly Parcel[],
+    places: Places,
+    won?: ReadonlyMap<string, string | null>,
+  ): readonly Leg[] => {
+    const entries: Entry[] = [];
+    const timed: string[] = [];
+    for (const [index, one] of parcels.entries()) {
+      const freed = one.key === undefined ? null : won?.get(notificationOf(one));
+      if (won && freed === undefined) continue;
+      for (const [at, message] of one.messages.entries()) {
+        entries.push({
+          message: freed && message.retryOf === null ? { ...message, retryOf: freed } : message,
+          born: places[index]?.[at] !== undefined,
+        });
+        // What falls back on time needs a due row that tells when.
+        if (message.fallback?.steps[0]?.on === 'not_delivered') timed.push(message.id);
+      }
+    }
+    if (entries.length === 0) return [];
+    return [
+      ...enterMessages(entries, cradle.owner, cradle.leaseSeconds),
+      ...(timed.length > 0 ? [firstDeadlines(timed)] : []),
+    ];
+  };
+
+  return async (parcels, places) => {
+    const claims = parcels.filter(({ key }) => key !== undefined).map(claimOf);
+    if (claims.length === 0 || performance.now() > cautiousUntil)
+      try {
+        await db.batch([...(claims.length > 0 ? [idempotency.claimNew(claims)] : []), ...legsOf(parcels, places)]);
+        return everyone;
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+        cautiousUntil = performance.now() + CAUTIOUS_MS;
+      }
+    return db.transaction(async (trx) => {
+      const [rows = []] = await trx.batch<[{ notification_id: string; retry_of: string | null }[]]>([
+        idempotency.claim(claims),
+      ]);
+      const won = new Map(rows.map(({ notification_id, retry_of }) => [notification_id, retry_of]));
+      const legs = legsOf(parcels, places, won);
+      if (legs.length > 0) await trx.batch(legs);
+      return (one) => one.key === undefined || won.has(notificationOf(one));
+    });
+  };
+}
+
 function repeated(first: Claim | undefined, hash: string): Reply | ApiError {
   if (!first) return new ApiError('idempotency_in_progress', undefined, { retryAfterSeconds: 1 });
   try {
@@ -167,12 +218,6 @@ function repeated(first: Claim | undefined, hash: string): Reply | ApiError {
 }
 
 const notificationOf = ({ messages }: Parcel): string => notificationIdOf((messages[0] as NewMessage).id);
-
-function rowOf(message: NewMessage, born: boolean): MessageRow {
-  const row: Record<string, unknown> = { notificationId: notificationIdOf(message.id), eventId: newId(), born };
-  for (const [field, value] of Object.entries(message)) if (value !== null) row[field] = value;
-  return row as unknown as MessageRow;
-}
 
 function claimOf(parcel: Parcel): Claim {
   const [first] = parcel.messages as readonly [NewMessage];

@@ -1,12 +1,12 @@
 /**
  * The wide door of the store: messages of a bulk by the thousand, with their events and the ranges they wait in. A sheaf is
- * bound row by row, so that no row is kept as an object; it is stored in three COPY statements. Everything stays held until
+ * bound row by row, so that no row is kept as an object; it is stored in three COPY statements, in one trip. Everything stays held until
  * the bulk is released, in one commit; until then no worker sees any of it.
  */
 import { type CopyValue, copyLine, copyText, Lines } from '../../lib/copy.ts';
 import type { Trx } from '../../lib/db.ts';
 import { newId } from '../../lib/ids.ts';
-import { bornLine, type Events } from '../events/index.ts';
+import { bornLine, copyEvents } from '../events/index.ts';
 import type { QuietHours } from './quiet.ts';
 import type { NewMessage } from './types.ts';
 
@@ -18,7 +18,7 @@ export interface Sheaf {
   readonly lastId: string;
   /** The messages of one row, which share their time; rows come in the order of their ids. */
   add(row: number, messages: readonly NewMessage[], quiet: QuietHours | null): void;
-  store(trx: Trx, deps: { readonly events: Events }): Promise<void>;
+  store(trx: Trx): Promise<void>;
 }
 
 interface Range {
@@ -83,13 +83,15 @@ export function bindSheaf(bulkId: string, afterId: string): Sheaf {
         lastId = message.id;
       }
     },
-    async store(trx, { events }) {
+    async store(trx) {
       if (rows === 0) return;
-      await trx.copy(MESSAGES, messageLines);
-      await events.pour(trx, eventLines);
       const dueLines = new Lines();
       for (const range of ranges) dueLines.add(dueLine(range, bulkId, time));
-      await trx.copy(DUE, dueLines);
+      await trx.batch([
+        { text: MESSAGES, lines: messageLines },
+        copyEvents(eventLines),
+        { text: DUE, lines: dueLines },
+      ]);
     },
   };
 }

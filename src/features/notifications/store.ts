@@ -1,47 +1,63 @@
 /** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
-import type { Sql, Statement } from '../../lib/db.ts';
-import { INSERT_EVENTS } from '../events/index.ts';
-import { KEY_HELD } from '../idempotency/index.ts';
+import { copyText, Lines } from '../../lib/copy.ts';
+import type { Leg, Sql } from '../../lib/db.ts';
+import { bornLine, copyEvents } from '../events/index.ts';
 import type { State } from './status.ts';
 import type { Message, NewMessage } from './types.ts';
 
-/** What a message brings along to be stored; null fields are left out, which makes the statement shorter. */
-export type MessageRow = Partial<Omit<NewMessage, 'templateVersion'>> & {
-  readonly id: string;
-  readonly notificationId: string;
-  readonly eventId: string;
+export interface Entry {
+  readonly message: NewMessage;
   /** Held by this worker from birth: its first attempt is open. */
   readonly born: boolean;
-};
+}
 
-/**
- * Messages, their due rows and their first events, in one statement; of those with a key only the ones that have won it.
- * `owner` holds for a lease what is born into its hands.
- */
-export const insertMessages = (messages: readonly MessageRow[], owner: string, leaseSeconds: number): Statement => ({
-  text: `with m as (
-       select m.*, held.retry_of as "keyOf" from jsonb_to_recordset($1) as m(
-         id uuid, "notificationId" uuid, "eventId" uuid, "tenantId" uuid, mode text, channel text, address text, recipient jsonb,
-         "connectionId" uuid, "templateVersionId" uuid, "templateSlug" text, language text, input jsonb, category text, lane smallint,
-         "onUnknown" text, "createdAt" timestamptz, "sendAt" timestamptz, "expiresAt" timestamptz, "idempotencyKey" text,
-         "retryOf" uuid, "actorId" text, ip text, "requestId" text, fallback jsonb, born boolean)
-       left join ${KEY_HELD}
-       where m."idempotencyKey" is null or held.key is not null
-     ), stored as (
-       insert into messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id,
-         template_slug, language, input, category, lane, on_unknown, created_at, send_at, expires_at, idempotency_key, retry_of,
-         actor_id, ip, request_id, fallback)
-       select id, "tenantId", mode, channel, address, recipient, "connectionId", "templateVersionId", "templateSlug",
-         language, input, category, lane, "onUnknown", "createdAt", "sendAt", "expiresAt", "idempotencyKey", coalesce("retryOf", "keyOf"),
-         "actorId", ip, "requestId", fallback from m
-     ), told as (
-       ${INSERT_EVENTS} select "eventId", "tenantId", mode, 'message.queued', id, '{}' from m
-     )
-     insert into due (id, tenant_id, connection_id, lane, run_at, owner, fence, opened, opened_at, tries)
-     select id, "tenantId", "connectionId", lane, case when born then clock_now() + make_interval(secs => $3) else coalesce("sendAt", clock_now()) end,
-       case when born then $2::uuid end, born::int, born, case when born then clock_now() end, born::int from m`,
-  values: [JSON.stringify(messages), owner, leaseSeconds],
-});
+const MESSAGES = `copy messages (id, tenant_id, mode, channel, address, recipient, connection_id, template_version_id, template_slug,
+  language, input, category, lane, on_unknown, created_at, send_at, expires_at, idempotency_key, retry_of, actor_id, ip, request_id,
+  fallback) from stdin`;
+
+/** Messages with their first events and their due rows. `owner` holds for a lease what is born into its hands. */
+export function enterMessages(entries: readonly Entry[], owner: string, leaseSeconds: number): readonly Leg[] {
+  const [messages, events] = [new Lines(), new Lines()];
+  const due = { ids: '', tenants: '', connections: '', lanes: '', times: '', born: '' };
+  for (const { message, born } of entries) {
+    messages.add(lineOf(message));
+    events.add(bornLine(message.tenantId, message.mode, message.id));
+    const comma = due.ids === '' ? '' : ',';
+    due.ids += comma + message.id;
+    due.tenants += comma + message.tenantId;
+    due.connections += comma + message.connectionId;
+    due.lanes += comma + message.lane;
+    due.times += comma + (message.sendAt?.toISOString() ?? 'null');
+    due.born += comma + (born ? 't' : 'f');
+  }
+  const arrays = [due.ids, due.tenants, due.connections, due.lanes, due.times, due.born].map((list) => `{${list}}`);
+  return [
+    { text: MESSAGES, lines: messages },
+    copyEvents(events),
+    { text: ENTER_DUE, values: [...arrays, owner, leaseSeconds] },
+  ];
+}
+
+/** When they are due is the database's to say. */
+const ENTER_DUE = `insert into due (id, tenant_id, connection_id, lane, run_at, owner, fence, opened, opened_at, tries)
+  select id, tenant_id, connection_id, lane, case when born then now + make_interval(secs => $8) else coalesce(send_at, now) end,
+    case when born then $7::uuid end, born::int, born, case when born then now end, born::int
+  from (select clock_now() as now offset 0) at,
+    unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::timestamptz[], $6::boolean[])
+      as d(id, tenant_id, connection_id, lane, send_at, born)`;
+
+/** Written out: this is done for each message, and most of its columns are ours and need no escape. */
+const lineOf = (m: NewMessage): string =>
+  `${m.id}\t${m.tenantId}\t${m.mode}\t${m.channel}\t${copyText(m.address)}\t${copyText(JSON.stringify(m.recipient))}\t${
+    m.connectionId
+  }\t${m.templateVersionId ?? NULL}\t${orNull(m.templateSlug)}\t${orNull(m.language)}\t${copyText(JSON.stringify(m.input))}\t${
+    m.category
+  }\t${m.lane}\t${m.onUnknown}\t${m.createdAt.toISOString()}\t${m.sendAt?.toISOString() ?? NULL}\t${m.expiresAt.toISOString()}\t${orNull(m.idempotencyKey)}\t${m.retryOf ?? NULL}\t${copyText(m.actorId)}\t${copyText(m.ip)}\t${copyText(
+    m.requestId,
+  )}\t${m.fallback ? copyText(JSON.stringify(m.fallback)) : NULL}\n`;
+
+const NULL = '\\N';
+const orNull = (value: string | null): string => (value === null ? NULL : copyText(value));
 
 export const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
   m.template_version_id as "templateVersionId", m.template_slug as "templateSlug", v.number as "templateVersion", m.language,

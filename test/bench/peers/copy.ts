@@ -1,10 +1,11 @@
 /**
- * Raw COPY of the rows of a bulk: messages, events and ranges of 500 in the store, 5,000 messages a transaction, one
- * connection and nothing else. Rows are generated and serialised while the clock runs; what is the same for all of them is
+ * Raw COPY of the rows of a bulk: messages, events and ranges of 500 in the store, 5,000 messages a transaction
+ * and a trip, one connection and nothing else. Rows are generated and serialised while the clock runs; what is the same for all of them is
  * given, as it stands in a row that the product wrote.
  */
 import pg from 'pg';
-import { CopyIn, type CopyValue, copyLine, Lines } from '../../../src/lib/copy.ts';
+import { type CopyValue, copyLine, Lines } from '../../../src/lib/copy.ts';
+import { Flight } from '../../../src/lib/flight.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { partOptions, servePart } from '../lib/part.ts';
 import { phoneOf } from '../sample.ts';
@@ -43,14 +44,12 @@ async function chunk(from: number, to: number): Promise<void> {
     due.add(copyLine([newId(), 'range', ...(wait as CopyValue[]), afterId, id, size, true]));
     afterId = id;
   }
-  await client.query('begin');
-  for (const [text, lines] of [
-    [MESSAGES, messages],
-    [EVENTS, events],
-    [DUE, due],
-  ] as const)
-    await client.query(new CopyIn(text, lines.all())).done;
-  await client.query('commit');
+  const legs = [
+    { text: MESSAGES, lines: messages },
+    { text: EVENTS, lines: events },
+    { text: DUE, lines: due },
+  ];
+  await client.query(new Flight(legs)).landed;
 }
 
 servePart(
