@@ -56,14 +56,38 @@ export function createBatcher<I, O>({
   let flying = 0;
   let idleWaiters: (() => void)[] = [];
 
+  /**
+   * Whoever waits leaves before anybody is told: the store has work while the answers are written. A pool hands out its
+   * connection in the next tick, and so a tick is waited.
+   */
   async function fly(batch: readonly Waiting<I, O>[]): Promise<void> {
+    let results: readonly O[];
     try {
-      const results = await flush(batch.map(({ item }) => item));
-      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as O);
+      results = await flush(batch.map(({ item }) => item));
     } catch (error) {
-      if (batch.length === 1 || isOutage(error)) for (const { reject } of batch) reject(error);
-      else for (const member of batch) await fly([member]);
+      if (batch.length > 1 && !isOutage(error)) return alone(batch);
+      landed();
+      for (const { reject } of batch) reject(error);
+      return;
     }
+    landed();
+    process.nextTick(() => {
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as O);
+    });
+  }
+
+  /** One by one, still as one flight. */
+  async function alone(batch: readonly Waiting<I, O>[]): Promise<void> {
+    for (const { item, resolve, reject } of batch) await flush([item]).then(([result]) => resolve(result as O), reject);
+    landed();
+  }
+
+  function landed(): void {
+    flying--;
+    depart();
+    if (flying > 0 || waiting.length > 0) return;
+    for (const wake of idleWaiters) wake();
+    idleWaiters = [];
   }
 
   /** The next to leave: as many as fit, and always one. */
@@ -84,14 +108,7 @@ export function createBatcher<I, O>({
     while (flying < flights && waiting.length > 0) {
       const batch = load();
       flying++;
-      void fly(batch).finally(() => {
-        flying--;
-        depart();
-        if (flying === 0 && waiting.length === 0) {
-          for (const wake of idleWaiters) wake();
-          idleWaiters = [];
-        }
-      });
+      void fly(batch);
     }
   }
 

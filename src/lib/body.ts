@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import getRawBody from 'raw-body';
 import { ApiError } from './errors.ts';
 import { type JsonLimits, readJsonObject } from './json.ts';
 import { readMultipart, type Upload } from './multipart.ts';
@@ -64,16 +63,36 @@ export async function readBody(req: IncomingMessage, spec: Spec, idleMs: number)
   if (consumes === 'form' && type !== 'application/x-www-form-urlencoded')
     throw new ApiError('unsupported_media_type', 'The body must be a form.');
   const limit = spec.bodyLimit ?? BODY_LIMIT;
-  let raw: Buffer;
-  try {
-    raw = await getRawBody(req, { limit, length: req.headers['content-length'] });
-  } catch (error) {
-    if ((error as { type?: string }).type === 'entity.too.large') throw tooLarge(limit);
-    throw new ApiError('malformed_json', 'The body broke off before its end.');
-  }
+  const raw = await wholeOf(req, limit);
   if (consumes === 'raw') return { raw, body: undefined };
   if (consumes === 'form') return { raw, body: readForm(raw) };
   return { raw, body: readJsonObject(raw, spec.jsonLimits) };
+}
+
+/** Most bodies come in one piece. What is beyond the limit is not kept. */
+function wholeOf(req: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    if (Number(req.headers['content-length'] ?? 0) > limit) return reject(tooLarge(limit));
+    let first: Buffer = NOTHING;
+    let more: Buffer[] | undefined;
+    let size = 0;
+    req.on('data', (piece: Buffer) => {
+      size += piece.length;
+      if (size > limit) {
+        req.pause();
+        more = undefined;
+        reject(tooLarge(limit));
+      } else if (size === piece.length) first = piece;
+      else {
+        more ??= [first];
+        more.push(piece);
+      }
+    });
+    req.on('end', () => resolve(more ? Buffer.concat(more, size) : first));
+    const broken = () => reject(new ApiError('malformed_json', 'The body broke off before its end.'));
+    req.on('error', broken);
+    req.on('close', () => req.complete || broken());
+  });
 }
 
 /** As slowly as it may come; what is too large is taken and forgotten for a while, so that a browser gets to see why. */

@@ -5,8 +5,8 @@
 import type { Clock } from './clock.ts';
 
 export interface Cache<K, V> {
-  /** The remembered value, or what `load` says; callers of one key share one load. Errors are not remembered. */
-  get(key: K, load: (key: K) => Promise<V>): Promise<V>;
+  /** The remembered value, at once, or what `load` says; callers of one key share one load. Errors are not remembered. */
+  get(key: K, load: (key: K) => Promise<V>): V | Promise<V>;
   /** Forgets one key, in this process, at once. */
   forget(key: K): void;
   clear(): void;
@@ -21,7 +21,7 @@ export interface CacheOptions {
 }
 
 interface Entry<V> {
-  readonly value: Promise<V>;
+  value: V | Promise<V>;
   readonly at: number;
 }
 
@@ -33,17 +33,23 @@ export function createCache<K, V>({ clock, ttlMs = 5_000, max = 10_000 }: CacheO
       const known = entries.get(key);
       // A clock that was set back must not make a value live longer.
       if (known && now >= known.at && now - known.at < ttlMs) return known.value;
-      const entry: Entry<V> = { value: load(key), at: now };
+      const loading = load(key);
+      const entry: Entry<V> = { value: loading, at: now };
       entries.delete(key);
       entries.set(key, entry);
-      entry.value.catch(() => {
-        if (entries.get(key) === entry) entries.delete(key);
-      });
+      loading.then(
+        (value) => {
+          entry.value = value;
+        },
+        () => {
+          if (entries.get(key) === entry) entries.delete(key);
+        },
+      );
       for (const oldest of entries.keys()) {
         if (entries.size <= max) break;
         entries.delete(oldest);
       }
-      return entry.value;
+      return loading;
     },
     forget: (key) => void entries.delete(key),
     clear: () => entries.clear(),

@@ -3,6 +3,7 @@
  * came, asks the hooks who is calling, calls the handler, and writes the answer. The same objects feed the OpenAPI
  * document and the guard tests, so a route cannot be served without being described.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { Router } from '@koa/router';
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
@@ -115,7 +116,7 @@ export const route = <P extends TObject, Q extends TObject, B extends TSchema>(s
 
 export interface HttpHooks {
   /** Throws `unauthorized` (or redirects, for pages) when the caller may not come in. */
-  readonly authenticate: Readonly<Record<Auth, (request: Request) => Promise<Principal>>>;
+  readonly authenticate: Readonly<Record<Auth, (request: Request) => Principal | Promise<Principal>>>;
   /** The answer to an error, per surface. */
   readonly refuse: Readonly<Record<Surface, (error: ApiError, request: Request) => Reply>>;
   /** After a route with `audit` succeeded. */
@@ -134,6 +135,10 @@ export interface HttpOptions {
 }
 
 const NOTHING = Buffer.alloc(0);
+const NO_HEADERS = {};
+/** Statuses without a body, whatever the reply says. */
+const EMPTY = new Set([204, 205, 304]);
+const TYPES_MAX = 100;
 const URL_LIMIT = 8_192;
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
 
@@ -142,37 +147,62 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies, idleMs =
   const router = new Router({ strict: true, sensitive: true });
   const methods = methodsByPath(routes);
 
-  const answer = (ctx: Koa.Context, reply: Reply): void => {
-    ctx.status = reply.status;
-    for (const [name, value] of Object.entries(reply.headers ?? {})) ctx.set(name, value as string | string[]);
-    if (reply.pieces) ctx.body = Readable.from(reply.pieces, { objectMode: false });
-    else if (reply.body === undefined) ctx.body = null;
-    else if (typeof reply.body === 'string' || Buffer.isBuffer(reply.body)) ctx.body = reply.body;
-    else ctx.body = JSON.stringify(reply.body);
+  /** What Koa makes of a content type, by the type: most answers have one of three. */
+  const types = new Map<string, string>();
+  const fullType = (ctx: Koa.Context, type: string): string => {
+    let full = types.get(type);
+    if (full === undefined) {
+      ctx.type = type;
+      full = ctx.response.get('Content-Type');
+      if (types.size < TYPES_MAX) types.set(type, full);
+    }
+    return full;
+  };
+
+  /** Nearly every answer has a body that is there already; it is written as it is, past what Koa would find out about it. */
+  const answer = (ctx: Koa.Context, requestId: string, reply: Reply, more: Readonly<Record<string, string>>): void => {
+    const headers: Record<string, number | string | string[]> = {
+      'X-Request-Id': requestId,
+      'X-Content-Type-Options': 'nosniff',
+      'Cache-Control': 'no-store',
+    };
+    for (const name in reply.headers) headers[name] = reply.headers[name] as string | string[];
+    for (const name in more) headers[name] = more[name] as string;
+    const { status, body, pieces, type = 'application/json' } = reply;
+    if (body !== undefined && !pieces && !EMPTY.has(status)) {
+      const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+      headers['Content-Type'] ??= fullType(ctx, type);
+      headers['Content-Length'] = Buffer.byteLength(bytes);
+      ctx.respond = false;
+      ctx.res.writeHead(status, headers);
+      ctx.res.end(ctx.method === 'HEAD' ? undefined : bytes);
+      return;
+    }
+    for (const name in headers) ctx.set(name, headers[name] as string | string[]);
+    ctx.body = pieces ? Readable.from(pieces, { objectMode: false }) : null;
     // Koa turns an empty body into 204; the reply's own status stands.
-    ctx.status = reply.status;
-    if (reply.body !== undefined || reply.pieces) ctx.type = reply.type ?? 'application/json';
+    ctx.status = status;
+    if (pieces) ctx.type = type;
   };
 
   const handle = async (
     ctx: Koa.Context,
     surface: Surface,
-    work: (request: Request) => Promise<Reply>,
+    work: (request: Arrival) => Promise<Reply>,
   ): Promise<void> => {
     const request = arrival(ctx, clock);
-    ctx.res.setHeader('X-Request-Id', request.requestId);
-    ctx.res.setHeader('X-Content-Type-Options', 'nosniff');
-    ctx.res.setHeader('Cache-Control', 'no-store');
     const began = performance.now();
     let failure: ApiError | undefined;
+    let reply: Reply;
     try {
-      answer(ctx, await work(request));
+      reply = await work(request);
+      answer(ctx, request.requestId, reply, NO_HEADERS);
     } catch (error) {
       failure = asApiError(error);
       if (failure.status >= 500)
         log.error({ err: error, request_id: request.requestId, method: ctx.method, path: ctx.path }, 'request failed');
-      answer(ctx, refuse(surface, failure, request));
-      for (const [name, value] of Object.entries(failure.headers)) ctx.set(name, value);
+      reply = refuse(surface, failure, request);
+      answer(ctx, request.requestId, reply, failure.headers);
     }
     if (!log.isLevelEnabled('debug')) return;
     log.debug(
@@ -180,7 +210,7 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies, idleMs =
         request_id: request.requestId,
         method: ctx.method,
         path: ctx.path,
-        status: ctx.status,
+        status: reply.status,
         code: failure?.code,
         ms: Math.round(performance.now() - began),
       },
@@ -208,34 +238,25 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies, idleMs =
     }
   };
 
-  // A request target may be absolute (`GET http://host/path`). Its host says nothing we believe, and everything after this
-  // builds on a path.
-  app.use((ctx, next) => {
-    ctx.url = originForm(ctx.url);
-    return next();
-  });
   /** Paths without parameters are looked up; the router would try its patterns one after the other. */
   const exact = new Map<string, (ctx: Koa.Context) => Promise<void>>();
   for (const spec of routes) {
     const judge = judges(spec);
     const serve = async (ctx: Koa.Context): Promise<void> => {
-      await handle(ctx, spec.surface ?? 'api', async (arrived) => {
+      await handle(ctx, spec.surface ?? 'api', async (request) => {
         if (ctx.originalUrl.length > URL_LIMIT) throw new ApiError('uri_too_long');
-        const principal = await hooks.authenticate[spec.auth](arrived);
-        if (spec.scope && !principal.scopes.includes(spec.scope))
+        const principal = hooks.authenticate[spec.auth](request);
+        request.principal = principal instanceof Promise ? await principal : principal;
+        if (spec.scope && !request.principal.scopes.includes(spec.scope))
           throw new ApiError('insufficient_scope', `This call needs a key with the scope "${spec.scope}".`);
         const { raw, body, stream, files } = await readBody(ctx.req, spec, idleMs);
-        const request: Request = {
-          ...arrived,
-          principal,
-          raw,
-          ...(stream ? { stream } : {}),
-          ...(files ? { files } : {}),
-          params: judge.params(ctx.params ?? {}),
-          query: judge.query({ ...ctx.query }),
-          body: judge.body(body),
-        };
-        const reply = await spec.handler(request).finally(() => stream && drain(ctx.req));
+        request.raw = raw;
+        request.params = judge.params(ctx.params ?? {});
+        request.query = judge.query(ctx.querystring === '' ? {} : { ...ctx.query });
+        request.body = judge.body(body);
+        if (files) request.files = files;
+        if (stream) request.stream = stream;
+        const reply = await (stream ? spec.handler(request).finally(() => drain(ctx.req)) : spec.handler(request));
         if (spec.audit && reply.status < 400) await audit(spec.audit, request, reply);
         return reply;
       });
@@ -247,6 +268,9 @@ export function createHttp({ routes, hooks, log, clock, trustedProxies, idleMs =
   }
 
   app.use((ctx, next) => {
+    // A request target may be absolute (`GET http://host/path`). Its host says nothing we believe, and everything after this
+    // builds on a path.
+    if (!ctx.url.startsWith('/')) ctx.url = originForm(ctx.url);
     const serve = exact.get(`${ctx.method} ${ctx.path}`);
     return serve ? serve(ctx) : next();
   });
@@ -274,32 +298,37 @@ function asApiError(error: unknown): ApiError {
 
 /** Without a parser: signatures cover the bytes, and a parser may throw. */
 function originForm(target: string): string {
-  if (target.startsWith('/')) return target;
   const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
   return path.startsWith('/') ? path : `/${path}`;
 }
 
-function arrival(ctx: Koa.Context, clock: Clock): Request {
-  const given = ctx.req.headers['x-request-id'] ?? '';
-  const headers: Record<string, string> = {};
-  for (const name in ctx.req.headers) {
-    const value = ctx.req.headers[name];
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
+/** A request while it is being found out about. */
+type Arrival = { -readonly [K in keyof Request]: Request[K] };
+
+function arrival(ctx: Koa.Context, clock: Clock): Arrival {
+  const given = ctx.req.headers['x-request-id'];
   return {
     principal: NOBODY,
-    params: {},
-    query: {},
+    params: undefined,
+    query: undefined,
     body: undefined,
     raw: NOTHING,
     method: ctx.method,
     target: ctx.url,
-    headers,
-    ip: ctx.ip.replace(/^::ffff:/, ''),
+    headers: headersOf(ctx.req.headers),
+    ip: plainIp(ctx.ip),
     requestId: typeof given === 'string' && /^[\w.-]{8,64}$/.test(given) ? given : toWire('request', newId()),
     at: clock.now(),
   };
 }
+
+/** Node has joined what came twice, but for one name that no client has reason to send. */
+function headersOf(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
+  const cookies = headers['set-cookie'];
+  return (cookies ? { ...headers, 'set-cookie': cookies.join(', ') } : headers) as Record<string, string>;
+}
+
+const plainIp = (ip: string): string => (ip.startsWith('::ffff:') ? ip.slice(7) : ip);
 
 interface Judges {
   params(value: unknown): unknown;

@@ -334,7 +334,7 @@ describe('limits', () => {
     const { tenants } = product.deps;
     const wrong = { 'x-api-key': 'ak_test_nobodys' };
     const code = (headers: Record<string, string>, ip: string) =>
-      tenants.authenticate(headers, ip).then(
+      Promise.resolve(tenants.authenticate(headers, ip)).then(
         () => 'in',
         (error: { code: string }) => error.code,
       );

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrations } from '../../migrations/index.ts';
 import type { State } from '../../src/features/notifications/status.ts';
-import { enterMessages, updateStates } from '../../src/features/notifications/store.ts';
+import { enterMessages, entryLine, updateStates } from '../../src/features/notifications/store.ts';
 import type { NewMessage } from '../../src/features/notifications/types.ts';
 import { createDb } from '../../src/lib/db.ts';
 import { messageIdOf, newId, newNotificationId } from '../../src/lib/ids.ts';
@@ -91,7 +91,7 @@ async function liveThrough({ url }: TestDatabase): Promise<void> {
   for (let at = 0; at < messages.length; at += 100)
     await db.batch(
       enterMessages(
-        messages.slice(at, at + 100).map((message) => ({ message, born: false })),
+        messages.slice(at, at + 100).map((message) => ({ message, line: entryLine(message), born: false })),
         newId(),
         30,
       ),

@@ -86,21 +86,23 @@ export const nameOf = ({ tenantId, mode, key }: Pick<Claim, 'tenantId' | 'mode' 
  * Throws `idempotency_key_invalid`, and `idempotency_key_conflict` when two of them differ.
  */
 export function keyOf(headers: Readonly<Record<string, string>>, inBody: string | undefined): string | undefined {
-  const given = [headers['idempotency-key'], headers.idempotency_key]
-    .map(unquote)
-    .concat(inBody)
-    .filter((key) => key !== undefined);
-  for (const key of given)
-    if (!/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key))
-      throw new ApiError('idempotency_key_invalid', undefined, { param: 'idempotency_key' });
-  if (new Set(given).size > 1) throw new ApiError('idempotency_key_conflict', undefined, { param: 'idempotency_key' });
-  return given[0];
+  let found: string | undefined;
+  for (const given of [unquote(headers['idempotency-key']), unquote(headers.idempotency_key), inBody]) {
+    if (given === undefined) continue;
+    if (!KEY.test(given)) throw new ApiError('idempotency_key_invalid', undefined, { param: 'idempotency_key' });
+    if (found !== undefined && found !== given)
+      throw new ApiError('idempotency_key_conflict', undefined, { param: 'idempotency_key' });
+    found = given;
+  }
+  return found;
 }
+const KEY = /^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 const unquote = (value: string | undefined): string | undefined =>
-  value === undefined ? undefined : (/^"(.*)"$/.exec(value)?.[1] ?? value);
+  value?.startsWith('"') ? (/^"(.*)"$/.exec(value)?.[1] ?? value) : value;
 
 /** The same for the same request, whatever the order of its keys. The key itself is not part of it. */
 export function hashOf(route: string, body: object): string {
+  if (!('idempotency_key' in body)) return sha256Hex(`${route}\n${canonicalJson(body)}`);
   const { idempotency_key: _, ...rest } = body as Record<string, unknown>;
   return sha256Hex(`${route}\n${canonicalJson(rest)}`);
 }

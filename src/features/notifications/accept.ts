@@ -16,7 +16,7 @@ import type { Birth, Cradle, Place } from './cradle.ts';
 import { firstDeadlines } from './fallback-store.ts';
 import type { Plan, Planner } from './plan.ts';
 import { type Refusal, refusalOf } from './policy.ts';
-import { type Entry, enterMessages } from './store.ts';
+import { type Entry, enterMessages, entryLine } from './store.ts';
 import type { NewMessage, Origin, SendCommand } from './types.ts';
 
 export interface Accept {
@@ -28,6 +28,8 @@ export interface Accept {
 
 interface Parcel {
   readonly messages: readonly NewMessage[];
+  /** As they are stored. */
+  readonly lines: readonly string[];
   readonly key: string | undefined;
   readonly hash: string;
   readonly body: string;
@@ -93,17 +95,16 @@ const isLockTimeout = (error: unknown): boolean => (error as { code?: string }).
 
 function parcel({ messages, notificationId }: Plan, { idempotencyKey, requestHash, bytes }: SendCommand): Parcel {
   const body = acceptedBody(notificationId, messages);
-  return { messages, key: idempotencyKey, hash: requestHash, body, size: bytes };
+  return { messages, lines: messages.map(entryLine), key: idempotencyKey, hash: requestHash, body, size: bytes };
 }
 
 /** Written by hand: every part of it is ours, and this is done for each message. */
 function acceptedBody(notificationId: string, messages: readonly NewMessage[]): string {
   const [first] = messages as readonly [NewMessage];
-  const channels = messages.map(
-    ({ channel, id }) =>
-      `{"channel":${JSON.stringify(channel)},"message_id":"${toWire('message', id)}","status":"queued"}`,
-  );
-  return `{"notification_id":"${toWire('notification', notificationId)}","status":"queued","channels":[${channels.join(',')}],"created_at":"${first.createdAt.toISOString()}","livemode":${first.mode === 'live'}}`;
+  let channels = '';
+  for (const { channel, id } of messages)
+    channels += `${channels === '' ? '' : ','}{"channel":${JSON.stringify(channel)},"message_id":"${toWire('message', id)}","status":"queued"}`;
+  return `{"notification_id":"${toWire('notification', notificationId)}","status":"queued","channels":[${channels}],"created_at":"${first.createdAt.toISOString()}","livemode":${first.mode === 'live'}}`;
 }
 
 async function persist(
@@ -171,10 +172,8 @@ function createStoring({ db, idempotency, dispatcher: { cradle } }: Omit<AcceptD
       const freed = one.key === undefined ? null : won?.get(notificationOf(one));
       if (won && freed === undefined) continue;
       for (const [at, message] of one.messages.entries()) {
-        entries.push({
-          message: freed && message.retryOf === null ? { ...message, retryOf: freed } : message,
-          born: places[index]?.[at] !== undefined,
-        });
+        const line = freed && message.retryOf === null ? entryLine({ ...message, retryOf: freed }) : one.lines[at];
+        entries.push({ message, line: line as string, born: places[index]?.[at] !== undefined });
         // What falls back on time needs a due row that tells when.
         if (message.fallback?.steps[0]?.on === 'not_delivered') timed.push(message.id);
       }

@@ -36,16 +36,17 @@ export interface PlanDeps {
 export function createPlanner({ registry, tenants, connections, templates }: PlanDeps): Planner {
   return async (origin, commands) => {
     const { tenantId, mode } = origin.principal;
-    const channelIds = [...new Set(commands.flatMap(({ body }) => channelsOf(body)))].filter((id) =>
-      registry.channel(id),
-    );
-    const slugs = [...new Set(commands.flatMap(({ body }) => body.notification.template_id ?? []))];
-    const [tenant, routes, resolved] = await Promise.all([
+    const channelIds = new Set<string>();
+    const slugs = new Set<string>();
+    for (const { body } of commands) {
+      for (const id of channelsOf(body)) if (registry.channel(id)) channelIds.add(id);
+      if (body.notification.template_id !== undefined) slugs.add(body.notification.template_id);
+    }
+    const [tenant, routes, bySlug] = await Promise.all([
       tenants.tenant(tenantId),
-      connections.route(tenantId, mode, channelIds),
-      Promise.all(slugs.map(async (slug) => [slug, await templates.resolve(tenantId, slug)] as const)),
+      connections.route(tenantId, mode, [...channelIds]),
+      resolveAll(templates, tenantId, slugs),
     ]);
-    const bySlug = new Map(resolved);
     const outlineOf = createOutliner({ registry, routes, templates, defaultLanguage: tenant.defaultLanguage });
     return commands.map((command) => {
       const { body } = command;
@@ -70,6 +71,16 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
   };
 }
 
+async function resolveAll(
+  templates: Templates,
+  tenantId: string,
+  slugs: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, ResolvedTemplate | undefined>> {
+  const resolved = new Map<string, ResolvedTemplate | undefined>();
+  await Promise.all([...slugs].map(async (slug) => resolved.set(slug, await templates.resolve(tenantId, slug))));
+  return resolved;
+}
+
 /** One channel of the request for one person. */
 function ask(outline: OutlineAsk, recipient: SendBody['recipient'], country: string | undefined): Ask {
   const { channel, required } = outline;
@@ -79,7 +90,7 @@ function ask(outline: OutlineAsk, recipient: SendBody['recipient'], country: str
   const { address, addressFault } = channel ? addressOf(channel, recipient, missingFields, country) : NOWHERE;
   return {
     id: outline.id,
-    ...(outline.param ? { param: outline.param } : {}),
+    param: outline.param,
     channel,
     connected: outline.connected,
     missingFields,
@@ -158,7 +169,8 @@ function messagesOf(making: Making): NewMessage[] {
   const lane = LANES[notification.priority ?? (category === 'otp' ? 'high' : 'normal')];
   const messages: NewMessage[] = [];
   const fallback = notification.fallback ? fallbackOf(notification, asks, making) : null;
-  for (const [index, one] of asks.slice(0, notification.channels.length).entries()) {
+  for (const [index, one] of asks.entries()) {
+    if (index >= notification.channels.length) break;
     const part = partOf(one, notification, making);
     if (!part) continue;
     // One literal: every message has the same shape, which is what the engine is fast with.

@@ -22,7 +22,7 @@ export type Source = 'template' | 'raw' | 'own';
 export interface Ask {
   readonly id: string;
   /** Where the request names it; absent: in `channels`. */
-  readonly param?: string;
+  readonly param?: string | undefined;
   readonly channel: AnyChannel | undefined;
   /** A connection can carry it. */
   readonly connected: boolean;

@@ -7,6 +7,8 @@ import type { Message, NewMessage } from './types.ts';
 
 export interface Entry {
   readonly message: NewMessage;
+  /** Of `entryLine`. */
+  readonly line: string;
   /** Held by this worker from birth: its first attempt is open. */
   readonly born: boolean;
 }
@@ -19,8 +21,8 @@ const MESSAGES = `copy messages (id, tenant_id, mode, channel, address, recipien
 export function enterMessages(entries: readonly Entry[], owner: string, leaseSeconds: number): readonly Leg[] {
   const [messages, events] = [new Lines(), new Lines()];
   const due = { ids: '', tenants: '', connections: '', lanes: '', times: '', born: '' };
-  for (const { message, born } of entries) {
-    messages.add(lineOf(message));
+  for (const { message, line, born } of entries) {
+    messages.add(line);
     events.add(bornLine(message.tenantId, message.mode, message.id));
     const comma = due.ids === '' ? '' : ',';
     due.ids += comma + message.id;
@@ -46,8 +48,11 @@ const ENTER_DUE = `insert into due (id, tenant_id, connection_id, lane, run_at, 
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::timestamptz[], $6::boolean[])
       as d(id, tenant_id, connection_id, lane, send_at, born)`;
 
-/** Written out: this is done for each message, and most of its columns are ours and need no escape. */
-const lineOf = (m: NewMessage): string =>
+/**
+ * A message as a line of COPY, made while it waits for its turn: the store should not wait for it. Written out, because this is
+ * done for each, and most of the columns are ours and need no escape.
+ */
+export const entryLine = (m: NewMessage): string =>
   `${m.id}\t${m.tenantId}\t${m.mode}\t${m.channel}\t${copyText(m.address)}\t${copyText(JSON.stringify(m.recipient))}\t${
     m.connectionId
   }\t${m.templateVersionId ?? NULL}\t${orNull(m.templateSlug)}\t${orNull(m.language)}\t${copyText(JSON.stringify(m.input))}\t${

@@ -141,7 +141,7 @@ export interface Recovery {
 
 export interface Tenants extends Sessions, Recovery {
   /** Throws `unauthorized` or `conflicting_credentials`; and `rate_limited` in place of the former for an `ip` that sent a thousand wrong keys within a minute. Right keys are never held up. */
-  authenticate(headers: Headers, ip?: string): Promise<Principal>;
+  authenticate(headers: Headers, ip?: string): Principal | Promise<Principal>;
   /** The operator. Throws `not_found` while no ADMIN_KEY is set, `unauthorized`, `insufficient_scope` for a tenant's key. */
   authenticateAdmin(headers: Headers): Promise<Principal>;
   readonly keys: Keys;

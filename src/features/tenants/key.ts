@@ -47,6 +47,8 @@ export function parseKey(text: string): ParsedKey | undefined {
   return { mode: mode === 'live' ? 'live' : 'sandbox', publicPart, digest: sha256(text) };
 }
 
+const SEPARATED = /[,\s]/;
+
 /** All that is ever shown of a key again. */
 export const maskKey = (mode: Mode, publicPart: string, lastFour: string): string =>
   `ak_${mode === 'live' ? 'live' : 'test'}_${publicPart}…${lastFour}`;
@@ -56,6 +58,8 @@ export const maskKey = (mode: Mode, publicPart: string, lastFour: string): strin
  * Throws `conflicting_credentials` when two different ones came.
  */
 export function presentedKey(headers: Headers): string | undefined {
+  const alone = headers['x-api-key'];
+  if (alone !== undefined && headers.authorization === undefined && !SEPARATED.test(alone)) return alone || undefined;
   const bearer = /^bearer +(.*)$/i.exec(headers.authorization?.trim() ?? '')?.[1];
   const given = new Set(
     [...(headers['x-api-key']?.split(',') ?? []), ...(bearer === undefined ? [] : [bearer])]

@@ -11,15 +11,16 @@ import type { Mode, Principal, Scope } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
+import { createRecent } from '../../lib/recent.ts';
 import { invalid } from '../../lib/schema.ts';
 import { ALL_SCOPES, type Headers, type Keys } from './door.ts';
-import { generateKey, maskKey, parseKey, presentedKey } from './key.ts';
+import { generateKey, maskKey, type ParsedKey, parseKey, presentedKey } from './key.ts';
 import type { KeyItem, KeyWithSecret } from './schema.ts';
 import * as store from './store.ts';
 import { createLimit, networkOf, spendOrThrow } from './tries.ts';
 
 export interface KeyRing extends Keys {
-  authenticate(headers: Headers, ip?: string): Promise<Principal>;
+  authenticate(headers: Headers, ip?: string): Principal | Promise<Principal>;
   /** Joins a transaction; returns the plaintext. */
   issue(trx: Sql, tenantId: string, mode: Mode, name: string): Promise<string>;
   close(): Promise<void>;
@@ -42,6 +43,8 @@ export interface KeysDeps {
 export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
   type Owner = (store.KeyOwner & { readonly until: number }) | undefined;
   const owners: Cache<string, Owner> = createCache({ clock });
+  /** Keys that were right, taken apart: whether they still are is asked each time. */
+  const parsed = createRecent<string, ParsedKey>(1_000);
   const usage = createUsage(db, clock, log);
 
   async function load(publicPart: string): Promise<Owner> {
@@ -55,23 +58,24 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
 
   const wrong = createLimit(clock, WRONG_MAX, 60_000);
 
-  /** Only failures are counted, and only failures are refused: whoever shares an address with a guesser is not held up. */
-  async function authenticate(headers: Headers, ip?: string): Promise<Principal> {
+  function authenticate(headers: Headers, ip?: string): Principal | Promise<Principal> {
     try {
-      return await identify(headers);
+      const text = presentedKey(headers);
+      const key = text === undefined ? undefined : (parsed.get(text) ?? parseKey(text));
+      if (!text || !key) throw new ApiError('unauthorized');
+      const owner = owners.get(key.publicPart, load);
+      return owner instanceof Promise
+        ? owner.then((found) => admit(text, key, found)).catch((error) => refuse(error, headers, ip))
+        : admit(text, key, owner);
     } catch (error) {
-      if (ip !== undefined && error instanceof ApiError && error.code === 'unauthorized' && presentedKey(headers))
-        spendOrThrow(wrong, networkOf(ip), 'Too many wrong API keys came from this address. Wait as Retry-After says.');
-      throw error;
+      return refuse(error, headers, ip);
     }
   }
 
-  async function identify(headers: Headers): Promise<Principal> {
-    const key = parseKey(presentedKey(headers) ?? '');
-    if (!key) throw new ApiError('unauthorized');
-    const owner = await owners.get(key.publicPart, load);
+  function admit(text: string, key: ParsedKey, owner: Owner): Principal {
     if (!owner || owner.until <= clock.now().getTime() || !sameDigest(owner.digest, key.digest))
       throw new ApiError('unauthorized');
+    parsed.set(text, key);
     usage.note(owner.id);
     return {
       tenantId: owner.tenant_id,
@@ -79,6 +83,13 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
       scopes: owner.scopes,
       actor: { kind: 'key', id: owner.id },
     };
+  }
+
+  /** Only failures are counted, and only failures are refused: whoever shares an address with a guesser is not held up. */
+  async function refuse(error: unknown, headers: Headers, ip?: string): Promise<never> {
+    if (ip !== undefined && error instanceof ApiError && error.code === 'unauthorized' && presentedKey(headers))
+      spendOrThrow(wrong, networkOf(ip), 'Too many wrong API keys came from this address. Wait as Retry-After says.');
+    throw error;
   }
 
   /** What makes a live key speaks for an address that answered. Keys and operators vouch for themselves. */

@@ -69,7 +69,7 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
     return { tenant, item: show(row) };
   }
 
-  const tenant = (id: string): Promise<Tenant> =>
+  const tenant = async (id: string): Promise<Tenant> =>
     cache.get(id, async () => {
       const row = await store.findTenant(db, id);
       if (!row) throw new ApiError('not_found');
