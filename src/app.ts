@@ -1,7 +1,6 @@
 /** The HTTP side: every feature's routes, who may come in, and how each surface says no. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type Koa from 'koa';
 import type { Deps } from './deps.ts';
 import { auditRoutes } from './features/audit/index.ts';
 import { bulkRoutes } from './features/bulks/index.ts';
@@ -16,8 +15,9 @@ import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
 import { isMoving } from './lib/body.ts';
 import { ApiError, errorBody } from './lib/errors.ts';
-import { createHttp, type Principal, type Route } from './lib/http.ts';
+import type { Principal, Route } from './lib/http.ts';
 import { newId, toWire } from './lib/ids.ts';
+import { createShell } from './lib/shell.ts';
 
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
 
@@ -49,10 +49,10 @@ export function serve(deps: Deps): Served {
 /** Milliseconds a client may take for its headers, for its whole request, and between two pieces of a streamed body. */
 export const PATIENCE = { headersMs: 10_000, requestMs: 30_000, idleMs: 30_000 };
 
-export function createApp(deps: Deps, { idleMs }: Pick<typeof PATIENCE, 'idleMs'> = PATIENCE): Koa {
+export function createApp(deps: Deps, { idleMs }: Pick<typeof PATIENCE, 'idleMs'> = PATIENCE): RequestListener {
   const { audit, clock, config, log, publicUrl, tenants } = deps;
   const { routes, portal } = serve(deps);
-  return createHttp({
+  return createShell({
     routes,
     log,
     clock,
@@ -90,7 +90,7 @@ export interface Listening {
 
 /** Throws the listener's own error (EADDRINUSE and the like). */
 export async function listen(
-  app: Koa,
+  app: RequestListener,
   port: number,
   host: string,
   patience: Omit<typeof PATIENCE, 'idleMs'> = PATIENCE,
@@ -103,7 +103,7 @@ export async function listen(
       maxHeaderSize: 16_384,
       keepAliveTimeout: 65_000,
     },
-    app.callback(),
+    app,
   );
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isMoving(socket)) return;

@@ -4,9 +4,17 @@
  */
 import type { Clock } from './clock.ts';
 
+/** At once where it is remembered. */
+export type Soon<T> = T | Promise<T>;
+
+/** `Promise.all`, but at once where nothing has to be waited for. */
+export function soon<T extends readonly unknown[]>(values: readonly [...{ [K in keyof T]: Soon<T[K]> }]): Soon<T> {
+  return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Soon<T>;
+}
+
 export interface Cache<K, V> {
   /** The remembered value, at once, or what `load` says; callers of one key share one load. Errors are not remembered. */
-  get(key: K, load: (key: K) => Promise<V>): V | Promise<V>;
+  get(key: K, load: (key: K) => Promise<V>): Soon<V>;
   /** Forgets one key, in this process, at once. */
   forget(key: K): void;
   clear(): void;
@@ -21,7 +29,7 @@ export interface CacheOptions {
 }
 
 interface Entry<V> {
-  value: V | Promise<V>;
+  value: Soon<V>;
   readonly at: number;
 }
 

@@ -113,12 +113,29 @@ function inspect(value: unknown, path: string, faults: FieldFault[], depth: numb
 }
 /** The same JSON whatever the order of its keys: what an idempotency hash is taken of. */
 export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  let out = '';
-  for (const name of Object.keys(value).sort()) {
+  let out = '{';
+  for (const name of sorted(Object.keys(value))) {
     const item = (value as Record<string, unknown>)[name];
-    if (item !== undefined) out += `${out ? ',' : ''}${JSON.stringify(name)}:${canonicalJson(item)}`;
+    if (item !== undefined) out += `${out === '{' ? '' : ','}${quoted(name)}:${canonicalJson(item)}`;
   }
-  return `{${out}}`;
+  return `${out}}`;
+}
+
+/** Nothing that JSON would escape. */
+const PLAIN = /^[ !#-[\]-\ud7ff]*$/;
+const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+
+/** In place; most objects have few keys, for which the general way costs more than the work. */
+function sorted(names: string[]): string[] {
+  if (names.length > 16) return names.sort();
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i] as string;
+    let at = i;
+    for (; at > 0 && (names[at - 1] as string) > name; at--) names[at] = names[at - 1] as string;
+    names[at] = name;
+  }
+  return names;
 }

@@ -4,25 +4,27 @@ export interface Recent<K, V> {
   set(key: K, value: V): void;
 }
 
-/** Keeps `max` values; the one not asked for longest goes first. */
+/**
+ * Keeps `max` values, and at least the half of them that was asked for last: what has not been asked for while the other half
+ * filled up goes. Asking costs a look, not a move.
+ */
 export function createRecent<K, V>(max: number): Recent<K, V> {
-  const entries = new Map<K, V>();
-  const touch = (key: K, value: V): void => {
-    entries.delete(key);
-    entries.set(key, value);
+  let young = new Map<K, V>();
+  let old = new Map<K, V>();
+  const keep = (key: K, value: V): void => {
+    young.set(key, value);
+    if (young.size <= max >> 1) return;
+    old = young;
+    young = new Map();
   };
   return {
     get(key) {
-      const value = entries.get(key);
-      if (value !== undefined) touch(key, value);
-      return value;
+      const value = young.get(key);
+      if (value !== undefined) return value;
+      const older = old.get(key);
+      if (older !== undefined) keep(key, older);
+      return older;
     },
-    set(key, value) {
-      touch(key, value);
-      for (const oldest of entries.keys()) {
-        if (entries.size <= max) break;
-        entries.delete(oldest);
-      }
-    },
+    set: keep,
   };
 }

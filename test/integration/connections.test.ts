@@ -140,8 +140,7 @@ describe('the default of a channel', () => {
       (await world.call('GET', '/api/v1/connections', { key })).body.data
         .filter((item: { is_default: boolean }) => item.is_default)
         .map(({ id }: { id: string }) => id);
-    const chosen = async () =>
-      (await world.connections.route(tenantId, 'live', ['pigeon'])).get('pigeon')?.connectionId;
+    const chosen = async () => (await world.connections.routes(tenantId, 'live')).get('pigeon')?.connectionId;
     expect([await defaults(), await chosen()]).toEqual([[a], uuid(a)]);
     await patch(c, { is_default: true });
     expect([await defaults(), await chosen()]).toEqual([[c], uuid(c)]);
@@ -258,9 +257,7 @@ describe('testing a connection', () => {
 
 describe('the sandbox', () => {
   it('has a connection for every channel from the first use, one even if many ask at once', async () => {
-    const asked = await Promise.all(
-      Array.from({ length: 5 }, () => world.connections.route(tenantId, 'sandbox', ['pigeon', 'drum', 'smoke'])),
-    );
+    const asked = await Promise.all(Array.from({ length: 5 }, () => world.connections.routes(tenantId, 'sandbox')));
     const ids = new Set(asked.map((routes) => routes.get('pigeon')?.connectionId));
     expect(ids.size).toBe(1);
     expect([...(asked[0]?.keys() ?? [])]).toEqual(['pigeon', 'drum']);
@@ -275,7 +272,7 @@ describe('the sandbox', () => {
     const other = (await world.tenants.create({ name: 'Other' })).tenant.id;
     const found = [];
     for (const id of [tenantId, other]) {
-      const connection = (await world.connections.route(id, 'sandbox', ['pigeon'])).get('pigeon')?.connectionId ?? '';
+      const connection = (await world.connections.routes(id, 'sandbox')).get('pigeon')?.connectionId ?? '';
       const it = (await world.connections.open([connection])).get(connection);
       expect(it).toMatchObject({ mode: 'sandbox', owner: 'tenant', tenantId: id });
       expect(it?.credentials).toMatchObject({ from: '+14155550100', base_url: 'https://api.coop.example.com' });
@@ -286,15 +283,15 @@ describe('the sandbox', () => {
   });
 
   it('never lends its connections to live sends, nor live ones to the sandbox', async () => {
-    await world.connections.route(tenantId, 'sandbox', ['pigeon']);
-    expect((await world.connections.route(tenantId, 'live', ['pigeon'])).size).toBe(0);
+    await world.connections.routes(tenantId, 'sandbox');
+    expect((await world.connections.routes(tenantId, 'live')).size).toBe(0);
     const { body } = await connect();
-    const sandbox = await world.connections.route(tenantId, 'sandbox', ['pigeon']);
+    const sandbox = await world.connections.routes(tenantId, 'sandbox');
     expect(sandbox.get('pigeon')?.connectionId).not.toBe(uuid(body.id));
   });
 
   it('has no way out: its connections reach nobody', async () => {
-    const id = (await world.connections.route(tenantId, 'sandbox', ['pigeon'])).get('pigeon')?.connectionId ?? '';
+    const id = (await world.connections.routes(tenantId, 'sandbox')).get('pigeon')?.connectionId ?? '';
     const connection = (await world.connections.open([id])).get(id);
     await expect(connection?.http({ url: provider.url })).rejects.toMatchObject({ fault: { providerCode: 'SANDBOX' } });
     await expect(connection?.net.dial('127.0.0.1', provider.port)).rejects.toMatchObject({
@@ -303,7 +300,7 @@ describe('the sandbox', () => {
   });
 
   it('cannot be changed, tested or removed by hand', async () => {
-    await world.connections.route(tenantId, 'sandbox', ['pigeon']);
+    await world.connections.routes(tenantId, 'sandbox');
     const { body } = await world.call('GET', '/api/v1/connections', { key: testKey });
     const { id } = body.data[0];
     for (const [method, path, sent] of [
@@ -423,7 +420,7 @@ describe('gateways and the platform', () => {
       ['Roof', true],
       ['Pigeon', false],
     ]);
-    const route = await world.connections.route(tenantId, 'live', ['pigeon']);
+    const route = await world.connections.routes(tenantId, 'live');
     expect(route.get('pigeon')?.connectionId).toBe(uuid(own.id));
   });
 
@@ -434,9 +431,9 @@ describe('gateways and the platform', () => {
   });
 
   it("keep the platform's own out of the tenants' hands, and felt at once when made or removed", async () => {
-    expect((await world.connections.route(tenantId, 'live', ['pigeon'])).size).toBe(0);
+    expect((await world.connections.routes(tenantId, 'live')).size).toBe(0);
     const { body } = await provide();
-    expect((await world.connections.route(tenantId, 'live', ['pigeon'])).size).toBe(1);
+    expect((await world.connections.routes(tenantId, 'live')).size).toBe(1);
     expect((await open(body.id))?.tenantId).toBeUndefined();
     expect((await get(body.id)).status).toBe(404);
     expect((await patch(body.id, { name: 'Mine' })).status).toBe(404);
@@ -444,7 +441,7 @@ describe('gateways and the platform', () => {
     const list = await world.call('GET', '/api/admin/connections', { key: ADMIN_KEY });
     expect(list.body.data.map(({ id }: { id: string }) => id)).toEqual([body.id]);
     expect((await world.call('DELETE', `/api/admin/connections/${body.id}`, { key: ADMIN_KEY })).status).toBe(204);
-    expect((await world.connections.route(tenantId, 'live', ['pigeon'])).size).toBe(0);
+    expect((await world.connections.routes(tenantId, 'live')).size).toBe(0);
   });
 });
 

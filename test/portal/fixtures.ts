@@ -3,7 +3,7 @@
  * channels are the real ones. What strangers can write is hostile here on purpose.
  */
 import { createHash } from 'node:crypto';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pino from 'pino';
 import { channels } from '../../channels/index.ts';
@@ -11,8 +11,9 @@ import { type Content, createRegistry, type Preview, type Receipt } from '../../
 import { createPortal, type PortalDeps } from '../../src/features/portal/index.ts';
 import { createVault } from '../../src/lib/crypto.ts';
 import { ApiError, errorBody } from '../../src/lib/errors.ts';
-import { createHttp, type Mode, type Principal } from '../../src/lib/http.ts';
+import type { Mode, Principal } from '../../src/lib/http.ts';
 import { toWire } from '../../src/lib/ids.ts';
+import { createShell } from '../../src/lib/shell.ts';
 import { campaignDoors, campaignFixtures } from './fixtures-campaigns.ts';
 
 export const HOSTILE = `<script>alert('x')</script>"><img src=x onerror=alert(1)>'{{7*7}}`;
@@ -774,7 +775,7 @@ export async function servePortal(
   const f = fixtures(options);
   const publicUrl = () => options.publicUrl ?? url;
   const portal = createPortal(portalDeps(f, calls, publicUrl));
-  const app = createHttp({
+  const app = createShell({
     routes: portal.routes,
     log: pino({ level: 'silent' }),
     clock: { now: () => NOW },
@@ -799,7 +800,7 @@ export async function servePortal(
     },
   });
   const server: Server = await new Promise((resolve) => {
-    const listening = app.listen(options.port ?? 0, '127.0.0.1', () => resolve(listening));
+    const listening = createServer(app).listen(options.port ?? 0, '127.0.0.1', () => resolve(listening));
   });
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

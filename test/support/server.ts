@@ -3,8 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../src/lib/clock.ts';
 import { errorBody } from '../../src/lib/errors.ts';
-import { createHttp, type HttpHooks, type Route } from '../../src/lib/http.ts';
+import type { Route } from '../../src/lib/http.ts';
 import { createLog } from '../../src/lib/log.ts';
+import { createShell, type ShellHooks } from '../../src/lib/shell.ts';
 
 export interface Answer {
   readonly status: number;
@@ -24,20 +25,20 @@ export interface TestHttp {
 
 export async function serve(
   routes: readonly Route[],
-  hooks: Pick<HttpHooks, 'audit' | 'authenticate'>,
+  hooks: Pick<ShellHooks, 'audit' | 'authenticate'>,
 ): Promise<TestHttp> {
-  const refuse: HttpHooks['refuse']['api'] = (error, request) => ({
+  const refuse: ShellHooks['refuse']['api'] = (error, request) => ({
     status: error.status,
     body: errorBody(error, request.requestId, 'http://test'),
   });
-  const app = createHttp({
+  const app = createShell({
     routes,
     hooks: { ...hooks, refuse: { api: refuse, page: refuse, hook: refuse } },
     log: createLog('silent'),
     clock: systemClock,
     trustedProxies: 0,
   });
-  const server = createServer(app.callback());
+  const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

@@ -4,9 +4,10 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { Db, Sql } from '../../lib/db.ts';
-import type { HttpHooks, Principal, Reply, Request } from '../../lib/http.ts';
+import type { Principal, Reply, Request } from '../../lib/http.ts';
 import { toWire } from '../../lib/ids.ts';
 import { type List, listPage, readCursor } from '../../lib/list.ts';
+import type { ShellHooks } from '../../lib/shell.ts';
 import type { AuditItem } from './schema.ts';
 import { type AuditEntry, type AuditRow, insertEntry, listEntries, PLATFORM } from './store.ts';
 
@@ -15,8 +16,8 @@ export interface Audit {
   record(sql: Sql, entry: AuditEntry): Promise<void>;
   /** The tenant's own rows, newest first. */
   list(principal: Principal, page: { readonly limit: number; readonly cursor?: string }): Promise<List<AuditItem>>;
-  /** For `createHttp`: records a route's `audit` action. The target is the last id in the path, else the reply's `id`. */
-  readonly hook: HttpHooks['audit'];
+  /** For `createShell`: records a route's `audit` action. The target is the last id in the path, else the reply's `id`. */
+  readonly hook: ShellHooks['audit'];
 }
 
 export interface AuditDeps {

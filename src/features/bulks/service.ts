@@ -82,11 +82,7 @@ export function createBulks(deps: BulksDeps): Bulks {
         )
       ).map((sum) => [sum.bulkId, sum]),
     );
-    const routes = await connections.route(
-      tenantId,
-      mode,
-      registry.channels.map(({ id }) => id),
-    );
+    const routes = await connections.routes(tenantId, mode);
     return rows.map((bulk) => {
       const paces = bulk.channels.flatMap((id) => routes.get(id)?.adapter.perSecond ?? []);
       const sum = tallies.get(bulk.id);

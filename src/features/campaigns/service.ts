@@ -68,7 +68,7 @@ export interface Campaigns {
 export interface CampaignsDeps {
   readonly db: Db;
   readonly registry: Registry;
-  readonly connections: Pick<Connections, 'route'>;
+  readonly connections: Pick<Connections, 'routes'>;
   readonly templates: Pick<Templates, 'get' | 'getVersion'>;
   readonly bulks: Pick<Bulks, 'send' | 'judge' | 'peek' | 'fields'>;
 }
@@ -131,12 +131,7 @@ export function createCampaigns({ db, registry, connections, templates, bulks }:
     };
   }
 
-  const routes = ({ tenantId, mode }: Principal) =>
-    connections.route(
-      tenantId,
-      mode,
-      registry.channels.map(({ id }) => id),
-    );
+  const routes = ({ tenantId, mode }: Principal) => connections.routes(tenantId, mode);
 
   return {
     async connected(principal) {

@@ -1,5 +1,7 @@
 /** What other features may ask of connections. */
+
 import type { AnyAdapter, AnyChannel, CheckContext, Credentials, HttpClient, Net } from '../../channel-kit/index.ts';
+import type { Soon } from '../../lib/cache.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
 import type { ConnectionItem, CreateConnection, GatewayItem, PatchConnection, TestResult } from './schema.ts';
@@ -69,7 +71,7 @@ export interface Connections {
   gateways(principal: Principal): Promise<readonly GatewayItem[]>;
 
   /** One connection for each channel that has one; at most 5 s old. In sandbox every known channel has one. */
-  route(tenantId: string, mode: Mode, channelIds: readonly string[]): Promise<ReadonlyMap<string, ConnectionRoute>>;
+  routes(tenantId: string, mode: Mode): Soon<ReadonlyMap<string, ConnectionRoute>>;
   /** Those that exist and can be unsealed, by id. `archived: true` also gives removed ones, for late callbacks. */
   open(
     connectionIds: readonly string[],

@@ -3,7 +3,7 @@
  * the tenant's own for that channel, made at first use with credentials that lead nowhere.
  */
 import type { AnyChannel, Registry } from '../../channel-kit/index.ts';
-import { createCache } from '../../lib/cache.ts';
+import { createCache, type Soon } from '../../lib/cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
@@ -15,7 +15,7 @@ import { accountOf, sandboxValues, split } from './settings.ts';
 import { type ConnectionRow, insertSandbox, listUsable, type NewConnection } from './store.ts';
 
 export interface Routing {
-  route(tenantId: string, mode: Mode, channelIds: readonly string[]): Promise<ReadonlyMap<string, ConnectionRoute>>;
+  routes(tenantId: string, mode: Mode): Soon<ReadonlyMap<string, ConnectionRoute>>;
   /** Every usable row, first choice first within each channel, in the channels' listing order. */
   usable(tenantId: string, mode: Mode): Promise<readonly ConnectionRow[]>;
   /** `null`: the platform's changed, which concerns everybody. */
@@ -86,15 +86,7 @@ export function createRouting({ db, registry, clock, seal }: RoutingDeps): Routi
 
   return {
     usable,
-    async route(tenantId, mode, channelIds) {
-      const all = await cache.get(keyOf(tenantId, mode), () => firstChoices(tenantId, mode));
-      const routes = new Map<string, ConnectionRoute>();
-      for (const id of channelIds) {
-        const found = all.get(id);
-        if (found) routes.set(id, found);
-      }
-      return routes;
-    },
+    routes: (tenantId, mode) => cache.get(keyOf(tenantId, mode), () => firstChoices(tenantId, mode)),
     forget(tenantId, mode) {
       if (tenantId === null) cache.clear();
       else cache.forget(keyOf(tenantId, mode));

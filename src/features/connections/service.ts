@@ -211,7 +211,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       });
     },
 
-    route: routing.route,
+    routes: routing.routes,
     open: pool.open,
     byAccount: (adapterId, account) => store.findByAccount(db, adapterId, account),
     health: health.note,

@@ -6,6 +6,7 @@
  * for the rest the doorbell is rung, which is best effort: the sweeper finds what it misses.
  */
 import { type Batcher, createBatcher } from '../../lib/batch.ts';
+import { isoOf } from '../../lib/clock.ts';
 import type { Db, Leg } from '../../lib/db.ts';
 import { ApiError, fromStore, isOutage } from '../../lib/errors.ts';
 import type { Reply } from '../../lib/http.ts';
@@ -64,16 +65,18 @@ export function createAccept({ plan, ...deps }: AcceptDeps): Accept {
     weigh: ({ messages, size }) => messages.length * size,
   });
 
+  const answerTo = async (planned: Plan, command: SendCommand): Promise<Reply | ApiError> => {
+    const refusal = refusalOf(planned.request);
+    if (refusal) return refuse(refusal);
+    try {
+      return await committer.add(parcel(planned, command));
+    } catch (error) {
+      return lateKey(error);
+    }
+  };
   const accept = async (origin: Origin, commands: readonly SendCommand[]): Promise<readonly (Reply | ApiError)[]> => {
     const plans = await plan(origin, commands);
-    return Promise.all(
-      plans.map((planned, index) => {
-        const refusal = refusalOf(planned.request);
-        return refusal
-          ? refuse(refusal)
-          : committer.add(parcel(planned, commands[index] as SendCommand)).catch(lateKey);
-      }),
-    );
+    return Promise.all(plans.map((planned, index) => answerTo(planned, commands[index] as SendCommand)));
   };
   return Object.assign(accept, { idle: () => committer.idle() });
 }
@@ -104,7 +107,7 @@ function acceptedBody(notificationId: string, messages: readonly NewMessage[]): 
   let channels = '';
   for (const { channel, id } of messages)
     channels += `${channels === '' ? '' : ','}{"channel":${JSON.stringify(channel)},"message_id":"${toWire('message', id)}","status":"queued"}`;
-  return `{"notification_id":"${toWire('notification', notificationId)}","status":"queued","channels":[${channels}],"created_at":"${first.createdAt.toISOString()}","livemode":${first.mode === 'live'}}`;
+  return `{"notification_id":"${toWire('notification', notificationId)}","status":"queued","channels":[${channels}],"created_at":"${isoOf(first.createdAt)}","livemode":${first.mode === 'live'}}`;
 }
 
 async function persist(

@@ -31,24 +31,58 @@ interface OutlineDeps {
   readonly defaultLanguage: string | undefined;
 }
 
-/** For one batch: the last outline is kept, and drawn anew when anything differs that it was drawn from. */
-export function createOutliner(deps: OutlineDeps): (body: SendBody, template: ResolvedTemplate | undefined) => Outline {
-  let last: { said: SendNotification; language: string | undefined; versionId: string | undefined } | undefined;
-  let outline: Outline | undefined;
-  return ({ notification, recipient }, template) => {
-    const { language } = recipient;
-    if (
-      !outline ||
-      !last ||
-      last.language !== language ||
-      last.versionId !== template?.versionId ||
-      !same(last.said, notification)
-    )
-      outline = draw(deps, notification, language, template);
-    last = { said: notification, language, versionId: template?.versionId };
-    return outline;
+type OutlineOf = (body: SendBody, template: ResolvedTemplate | undefined) => Outline;
+
+/** What the outlines of a template were drawn from. Templates and routes are remembered for some seconds, as they are. */
+interface Drawn extends Pick<OutlineDeps, 'routes' | 'defaultLanguage'> {
+  readonly outlines: Map<string, Outline>;
+}
+const DRAWN_MAX = 100;
+
+/**
+ * Those of a template that says everything are kept as long as the template is remembered. Of anything else the last one of a
+ * batch is kept, and drawn anew when anything differs that it was drawn from.
+ */
+export function createOutliner(): (deps: OutlineDeps) => OutlineOf {
+  const known = new WeakMap<ResolvedTemplate, Drawn>();
+
+  const drawnOf = (template: ResolvedTemplate, { routes, defaultLanguage }: OutlineDeps): Map<string, Outline> => {
+    let drawn = known.get(template);
+    if (!drawn || drawn.routes !== routes || drawn.defaultLanguage !== defaultLanguage) {
+      drawn = { routes, defaultLanguage, outlines: new Map() };
+      known.set(template, drawn);
+    }
+    return drawn.outlines;
+  };
+
+  return (deps) => {
+    let last: { said: SendNotification; language: string | undefined; versionId: string | undefined } | undefined;
+    let outline: Outline | undefined;
+    return ({ notification, recipient }, template) => {
+      const { language } = recipient;
+      if (template && isPlain(notification)) {
+        const outlines = drawnOf(template, deps);
+        const name = `${notification.channels.join()} ${notification.language ?? ''} ${language ?? ''}`;
+        const found = outlines.get(name) ?? draw(deps, notification, language, template);
+        if (outlines.size < DRAWN_MAX) outlines.set(name, found);
+        return found;
+      }
+      if (
+        !outline ||
+        !last ||
+        last.language !== language ||
+        last.versionId !== template?.versionId ||
+        !same(last.said, notification)
+      )
+        outline = draw(deps, notification, language, template);
+      last = { said: notification, language, versionId: template?.versionId };
+      return outline;
+    };
   };
 }
+
+const isPlain = ({ fallback, content, ...raw }: SendNotification): boolean =>
+  fallback === undefined && content === undefined && RAW_FIELDS.every((field) => raw[field] === undefined);
 
 /** Written out: it is asked for every row. */
 const same = (a: SendNotification, b: SendNotification): boolean =>

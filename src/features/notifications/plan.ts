@@ -3,13 +3,14 @@
  * what caches hold or one query per batch can tell, and decides nothing: whatever is wrong is written down for the rules.
  */
 import { AddressError, type AnyChannel, type Registry } from '../../channel-kit/index.ts';
+import { soon } from '../../lib/cache.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
 import type { Tenants } from '../tenants/index.ts';
 import { createOutliner, type Outline, type OutlineAsk } from './outline.ts';
-import { channelsOf, fallbackOf, partOf } from './parts.ts';
+import { fallbackOf, partOf } from './parts.ts';
 import { personOf } from './person.ts';
 import type { Ask, Request } from './policy.ts';
 import { type SendBody, type SendNotification, sendAheadMs, TTL_SECONDS } from './schema.ts';
@@ -34,23 +35,20 @@ export interface PlanDeps {
 }
 
 export function createPlanner({ registry, tenants, connections, templates }: PlanDeps): Planner {
+  const outliner = createOutliner();
   return async (origin, commands) => {
     const { tenantId, mode } = origin.principal;
-    const channelIds = new Set<string>();
-    const slugs = new Set<string>();
-    for (const { body } of commands) {
-      for (const id of channelsOf(body)) if (registry.channel(id)) channelIds.add(id);
-      if (body.notification.template_id !== undefined) slugs.add(body.notification.template_id);
-    }
-    const [tenant, routes, bySlug] = await Promise.all([
+    const slugs = [...new Set(commands.map(({ body }) => body.notification.template_id))];
+    const [tenant, routes, ...resolved] = await soon([
       tenants.tenant(tenantId),
-      connections.route(tenantId, mode, [...channelIds]),
-      resolveAll(templates, tenantId, slugs),
+      connections.routes(tenantId, mode),
+      ...slugs.map((slug) => (slug === undefined ? undefined : templates.resolve(tenantId, slug))),
     ]);
-    const outlineOf = createOutliner({ registry, routes, templates, defaultLanguage: tenant.defaultLanguage });
+    const templateOf = (slug: string | undefined) => resolved[slugs.indexOf(slug)];
+    const outlineOf = outliner({ registry, routes, templates, defaultLanguage: tenant.defaultLanguage });
     return commands.map((command) => {
       const { body } = command;
-      const template = templates.pick(bySlug.get(body.notification.template_id ?? ''), () =>
+      const template = templates.pick(templateOf(body.notification.template_id), () =>
         personOf(registry, body, tenant.defaultCountry),
       );
       const outline = outlineOf(body, template);
@@ -69,16 +67,6 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
       };
     });
   };
-}
-
-async function resolveAll(
-  templates: Templates,
-  tenantId: string,
-  slugs: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, ResolvedTemplate | undefined>> {
-  const resolved = new Map<string, ResolvedTemplate | undefined>();
-  await Promise.all([...slugs].map(async (slug) => resolved.set(slug, await templates.resolve(tenantId, slug))));
-  return resolved;
 }
 
 /** One channel of the request for one person. */

@@ -152,11 +152,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
       return answer;
     },
     async capabilities({ tenantId, mode }) {
-      const routes = await connections.route(
-        tenantId,
-        mode,
-        registry.channels.map(({ id }) => id),
-      );
+      const routes = await connections.routes(tenantId, mode);
       return registry.channels.map((channel) => ({
         channel: channel.id,
         label: channel.label,

@@ -1,4 +1,5 @@
 /** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
+import { isoOf } from '../../lib/clock.ts';
 import { copyText, Lines } from '../../lib/copy.ts';
 import type { Leg, Sql } from '../../lib/db.ts';
 import { bornLine, copyEvents } from '../events/index.ts';
@@ -57,7 +58,7 @@ export const entryLine = (m: NewMessage): string =>
     m.connectionId
   }\t${m.templateVersionId ?? NULL}\t${orNull(m.templateSlug)}\t${orNull(m.language)}\t${copyText(JSON.stringify(m.input))}\t${
     m.category
-  }\t${m.lane}\t${m.onUnknown}\t${m.createdAt.toISOString()}\t${m.sendAt?.toISOString() ?? NULL}\t${m.expiresAt.toISOString()}\t${orNull(m.idempotencyKey)}\t${m.retryOf ?? NULL}\t${copyText(m.actorId)}\t${copyText(m.ip)}\t${copyText(
+  }\t${m.lane}\t${m.onUnknown}\t${isoOf(m.createdAt)}\t${m.sendAt?.toISOString() ?? NULL}\t${isoOf(m.expiresAt)}\t${orNull(m.idempotencyKey)}\t${m.retryOf ?? NULL}\t${copyText(m.actorId)}\t${copyText(m.ip)}\t${copyText(
     m.requestId,
   )}\t${m.fallback ? copyText(JSON.stringify(m.fallback)) : NULL}\n`;
 

@@ -2,7 +2,9 @@
  * What other features may ask of templates. The pipeline resolves a name when it accepts, keeps the version's id with the
  * message, and renders that very version later, whatever happened to the template in between.
  */
+
 import type { Content } from '../../channel-kit/index.ts';
+import type { Soon } from '../../lib/cache.ts';
 import type { Sql } from '../../lib/db.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
@@ -115,7 +117,7 @@ export interface RawVerdict {
 
 export interface Templates {
   /** The active version; at most 5 s old, at once after a change in this process. `undefined`: none of this name. */
-  resolve(tenantId: string, slug: string): Promise<ResolvedTemplate | undefined>;
+  resolve(tenantId: string, slug: string): Soon<ResolvedTemplate | undefined>;
   /**
    * The version for one person, who is named by an address: always the same one while a rollout runs, and on raising its
    * share nobody goes back. Without a rollout, what was resolved.

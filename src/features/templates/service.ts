@@ -122,19 +122,20 @@ export function createTemplates({ db, registry, clock, log, audit }: TemplatesDe
     }),
     pick: pickVersion,
 
-    async resolve(tenantId, slug) {
+    resolve(tenantId, slug) {
       const key = nameKey(tenantId, slug);
-      const template = await names.get(key, async () => {
+      return names.get(key, async () => {
         const [active, next] = await store.findSent(db, tenantId, slug);
-        if (!active) return undefined;
+        if (!active) {
+          // What is not there may be there in a moment, and its author would wonder.
+          process.nextTick(() => names.forget(key));
+          return undefined;
+        }
         const resolved = { ...keep(active), category: active.category };
         if (!next?.rollout_id || next.percent === null) return resolved;
         const { rollout_id: rolloutId, percent, category } = next;
         return { ...resolved, candidate: { rolloutId, percent, template: { ...keep(next), category } } };
       });
-      // What is not there may be there in a moment, and its author would wonder.
-      if (!template) names.forget(key);
-      return template;
     },
 
     async versions(ids) {

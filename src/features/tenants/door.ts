@@ -1,4 +1,5 @@
 /** What other features may ask of this one. */
+import type { Soon } from '../../lib/cache.ts';
 import type { Sql } from '../../lib/db.ts';
 import type { Mode, Principal, Scope } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
@@ -141,7 +142,7 @@ export interface Recovery {
 
 export interface Tenants extends Sessions, Recovery {
   /** Throws `unauthorized` or `conflicting_credentials`; and `rate_limited` in place of the former for an `ip` that sent a thousand wrong keys within a minute. Right keys are never held up. */
-  authenticate(headers: Headers, ip?: string): Principal | Promise<Principal>;
+  authenticate(headers: Headers, ip?: string): Soon<Principal>;
   /** The operator. Throws `not_found` while no ADMIN_KEY is set, `unauthorized`, `insufficient_scope` for a tenant's key. */
   authenticateAdmin(headers: Headers): Promise<Principal>;
   readonly keys: Keys;
@@ -160,7 +161,7 @@ export interface Tenants extends Sessions, Recovery {
   /** At the first start of an installation without any tenant: one to try things with. Otherwise `undefined`. */
   ensureDemo(): Promise<{ readonly tenant: Tenant; readonly testKey: string; readonly userId: string } | undefined>;
   /** At most 5 s old. Throws `not_found`. */
-  tenant(id: string): Promise<Tenant>;
+  tenant(id: string): Soon<Tenant>;
   updateTenant(principal: Principal, settings: Partial<TenantSettings>): Promise<Tenant>;
   /** Runs inside the transaction of every new tenant, in the order of registration. */
   onTenantCreated(subscriber: TenantSubscriber): void;

@@ -2,7 +2,7 @@
  * API keys: making and ending them, and telling from a request whose it is. The store holds digests; what a process
  * remembers of them is at most 5 s old, and a key revoked here stops here at once.
  */
-import { type Cache, createCache } from '../../lib/cache.ts';
+import { type Cache, createCache, type Soon } from '../../lib/cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { sameDigest } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
@@ -20,7 +20,7 @@ import * as store from './store.ts';
 import { createLimit, networkOf, spendOrThrow } from './tries.ts';
 
 export interface KeyRing extends Keys {
-  authenticate(headers: Headers, ip?: string): Principal | Promise<Principal>;
+  authenticate(headers: Headers, ip?: string): Soon<Principal>;
   /** Joins a transaction; returns the plaintext. */
   issue(trx: Sql, tenantId: string, mode: Mode, name: string): Promise<string>;
   close(): Promise<void>;
@@ -58,7 +58,7 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
 
   const wrong = createLimit(clock, WRONG_MAX, 60_000);
 
-  function authenticate(headers: Headers, ip?: string): Principal | Promise<Principal> {
+  function authenticate(headers: Headers, ip?: string): Soon<Principal> {
     try {
       const text = presentedKey(headers);
       const key = text === undefined ? undefined : (parsed.get(text) ?? parseKey(text));

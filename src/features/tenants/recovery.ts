@@ -3,6 +3,7 @@
  * invitation; and what people change about themselves. Looking at a link spends nothing, so that a mail scanner cannot use
  * it up. What was asked for is committed before a letter leaves, and a letter that got lost can be asked for again.
  */
+import type { Soon } from '../../lib/cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Config } from '../../lib/config.ts';
 import { checkPassword, hashPassword, newToken, sha256 } from '../../lib/crypto.ts';
@@ -31,7 +32,7 @@ export interface RecoveryDeps {
   readonly letters: Letters;
   /** Waits for a place to stretch a password. */
   readonly inLine: <T>(work: () => Promise<T>) => Promise<T>;
-  readonly tenant: (id: string) => Promise<Tenant>;
+  readonly tenant: (id: string) => Soon<Tenant>;
 }
 
 const QUARTER_MS = 15 * 60_000;

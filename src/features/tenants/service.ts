@@ -2,7 +2,7 @@
  * Tenants: made by a person signing up, by the operator, or once for trying things out. Whatever belongs to a new tenant is
  * made in the same transaction, by those who registered for it.
  */
-import { createCache } from '../../lib/cache.ts';
+import { createCache, type Soon } from '../../lib/cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Config } from '../../lib/config.ts';
 import { sameDigest, sha256, type Vault } from '../../lib/crypto.ts';
@@ -69,7 +69,7 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
     return { tenant, item: show(row) };
   }
 
-  const tenant = async (id: string): Promise<Tenant> =>
+  const tenant = (id: string): Soon<Tenant> =>
     cache.get(id, async () => {
       const row = await store.findTenant(db, id);
       if (!row) throw new ApiError('not_found');

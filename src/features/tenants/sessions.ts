@@ -2,7 +2,9 @@
  * People at the portal: signing up, in and out. A cookie's token is 256 random bits, the store knows its digest; whether an
  * account exists cannot be told from the answer or the clock.
  */
+
 import { createHmac } from 'node:crypto';
+import type { Soon } from '../../lib/cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Config } from '../../lib/config.ts';
 import { checkPassword, hashPassword, newToken, sameDigest, sha256, type Vault } from '../../lib/crypto.ts';
@@ -31,9 +33,9 @@ export interface SessionsDeps {
   /** Waits for a place to stretch a password. */
   readonly inLine: <T>(work: () => Promise<T>) => Promise<T>;
   /** Makes a tenant within a transaction, with everything that belongs to a new one. */
-  readonly makeTenant: (trx: Sql, name: string) => Promise<Tenant>;
+  readonly makeTenant: (trx: Sql, name: string) => Soon<Tenant>;
   readonly issueTestKey: (trx: Sql, tenantId: string) => Promise<string>;
-  readonly tenant: (id: string) => Promise<Tenant>;
+  readonly tenant: (id: string) => Soon<Tenant>;
 }
 
 const form = validator(signUpForm);

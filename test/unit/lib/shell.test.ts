@@ -3,22 +3,23 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { createHttp, type HttpHooks, type Principal, route } from '../../../src/lib/http.ts';
+import { type Principal, route } from '../../../src/lib/http.ts';
 import { createLog } from '../../../src/lib/log.ts';
+import { createShell, type ShellHooks } from '../../../src/lib/shell.ts';
 import { exchange } from '../../support/raw-http.ts';
 
 const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: 'u' } };
-const refuse: HttpHooks['refuse']['api'] = ({ status, code }) => ({ status, body: code, type: 'text/plain' });
+const refuse: ShellHooks['refuse']['api'] = ({ status, code }) => ({ status, body: code, type: 'text/plain' });
 const closing: (() => void)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-async function serving(hooks: Partial<HttpHooks> = {}) {
+async function serving(hooks: Partial<ShellHooks> = {}) {
   const lines: string[] = [];
   const targets: string[] = [];
   const common = { surface: 'hook', auth: 'open', tag: 'T', summary: 'S', errors: [], replies: {} } as const;
-  const app = createHttp({
+  const app = createShell({
     routes: [
       route({
         ...common,
@@ -46,7 +47,7 @@ async function serving(hooks: Partial<HttpHooks> = {}) {
     clock: systemClock,
     trustedProxies: 0,
   });
-  const server = createServer(app.callback());
+  const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closing.push(() => {
     server.close();
