@@ -15,6 +15,10 @@ export interface BatchOptions<I, O> {
   readonly maxFlightBytes?: number;
   /** Flushes under way at once. Default 1. */
   readonly flights?: number;
+  /** Items that leave at once; fewer wait a moment for company. Default 1: nobody waits. */
+  readonly enough?: number;
+  /** Milliseconds of that moment. Default 5. */
+  readonly lingerMs?: number;
   /** Waiting items beyond which `add` is refused. Default 10,000. */
   readonly maxWaiting?: number;
   /** Bytes of waiting items beyond which `add` is refused. Default 64 MB. */
@@ -46,6 +50,8 @@ export function createBatcher<I, O>({
   weigh = () => 0,
   maxFlightBytes = 8 * MB,
   flights = 1,
+  enough = 1,
+  lingerMs = 5,
   maxWaiting = 10_000,
   maxWaitingBytes = 64 * MB,
   full,
@@ -55,6 +61,8 @@ export function createBatcher<I, O>({
   let waitingBytes = 0;
   let flying = 0;
   let idleWaiters: (() => void)[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let isPatient = true;
 
   /**
    * Whoever waits leaves before anybody is told: the store has work while the answers are written. A pool hands out its
@@ -105,11 +113,25 @@ export function createBatcher<I, O>({
   }
 
   function depart(): void {
-    while (flying < flights && waiting.length > 0) {
+    if (waiting.length < enough && isPatient) {
+      if (waiting.length > 0) timer ??= setTimeout(overdue, lingerMs);
+      return;
+    }
+    while (flying < flights && waiting.length > 0 && (waiting.length >= enough || !isPatient)) {
       const batch = load();
       flying++;
+      clearTimeout(timer);
+      timer = undefined;
+      isPatient = true;
       void fly(batch);
     }
+  }
+
+  /** Who has waited for long enough leaves with the next flight, however few they are. */
+  function overdue(): void {
+    timer = undefined;
+    isPatient = false;
+    depart();
   }
 
   return {

@@ -4,6 +4,7 @@
  *   --quick        small rounds, under two minutes in all; an indication, nothing is written
  *   --json         one object a line instead of the table
  *   --only <part>  the figures whose name contains it
+ *   --rounds <n>   instead of five; one for a first look, nothing is written
  *
  * A run that is not quick also writes its figures to docs/benchmarks.md and its chart. Ends with 1 when a goal was missed or a
  * figure could not be had.
@@ -50,9 +51,14 @@ const FULL: Scale = {
 };
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+  },
 });
-const scale = flags.quick ? QUICK : FULL;
+const scale = flags.quick ? QUICK : { ...FULL, ...(flags.rounds ? { rounds: Number(flags.rounds) } : {}) };
 const wants = (name: string): boolean => name.includes(flags.only ?? '');
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -104,7 +110,7 @@ const measured = new Set(outcomes.map(({ figure }) => figure.name));
 add(asked.filter(({ name }) => !measured.has(name)).map(({ name }) => missing(name, 'not measured yet')));
 
 if (!flags.json) process.stdout.write(`${table(outcomes)}\n`);
-if (!flags.quick) {
+if (!flags.quick && !flags.rounds) {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}`;
   keep(outcomes, { machine, store: stage.store, rounds: scale.rounds });
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEvents } from '../../src/features/events/index.ts';
 import { type Claimed, claimDue } from '../../src/features/notifications/claim.ts';
-import { type Result, recordResults } from '../../src/features/notifications/record.ts';
+import { createRecorder, type Result } from '../../src/features/notifications/record.ts';
 import { loadMessages } from '../../src/features/notifications/store.ts';
 import type { Message } from '../../src/features/notifications/types.ts';
 import { type Product, startProduct } from '../support/product.ts';
@@ -68,7 +68,7 @@ it.each([
   const results = [resultOf(late, message as Message, 'refused'), resultOf(current, message as Message, 'accepted')];
   const verdicts = ['lease_lost', 'recorded'];
   if (place === 'last') for (const list of [results, verdicts]) list.reverse();
-  expect(await recordResults({ db, events: createEvents(), idempotency, owner }, results)).toEqual(verdicts);
+  expect(await createRecorder({ db, events: createEvents(), idempotency, owner })(results)).toEqual(verdicts);
   const { query } = product.database;
   expect(await query('select status, outcome from messages where id = $1', [late.id])).toEqual([
     { status: 'sent', outcome: null },

@@ -7,7 +7,7 @@ import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import { insertEvents } from './store.ts';
 
-export { bornLine, copyEvents, INSERT_EVENTS } from './sql.ts';
+export { bornLine, copyEvents, eventLine, INSERT_EVENTS } from './sql.ts';
 
 export type EventType =
   | 'message.queued'

@@ -1,5 +1,5 @@
 /** What others write of events along with the change that they tell of. */
-import type { Copy, Lines } from '../../lib/copy.ts';
+import { type Copy, copyText, type Lines } from '../../lib/copy.ts';
 import { newId } from '../../lib/ids.ts';
 
 /** For statements; the columns in order. */
@@ -9,7 +9,17 @@ export const INSERT_EVENTS = 'insert into events (id, tenant_id, mode, type, mes
 export const bornLine = (tenantId: string, mode: string, messageId: string): string =>
   `${newId()}\t${tenantId}\t${mode}\tmessage.queued\t${messageId}\t{}\n`;
 
-/** Stores what `bornLine` made. */
+/** Any event. */
+export const eventLine = (
+  id: string,
+  tenantId: string,
+  mode: string,
+  type: string,
+  messageId: string,
+  data: object,
+): string => `${id}\t${tenantId}\t${mode}\t${type}\t${messageId}\t${copyText(JSON.stringify(data))}\n`;
+
+/** Stores such lines. */
 export const copyEvents = (lines: Lines): Copy => ({
   text: 'copy events (id, tenant_id, mode, type, message_id, data) from stdin',
   lines,

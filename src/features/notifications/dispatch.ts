@@ -16,7 +16,7 @@ import type { Timing } from './deliver.ts';
 import { createPace } from './pace.ts';
 import { type PrepareDeps, prepare, type Taken } from './prepare.ts';
 import { closeRange, giveRanges, openRanges } from './ranges.ts';
-import { type RecordDeps, type Result, recordResults } from './record.ts';
+import { createRecorder, type RecordDeps, type Result } from './record.ts';
 import { loadMessages } from './store.ts';
 
 export interface DispatchTiming extends Timing {
@@ -54,8 +54,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   // The store's clock, as of the last claim: what is due was decided by it.
   const clock: Clock = { now: () => new Date(Date.now() + offsetMs) };
   const recorder = createBatcher<Result, 'recorded' | 'lease_lost'>({
-    flush: (results) => recordResults({ db, events, idempotency, owner }, results),
+    flush: createRecorder({ db, events, idempotency, owner }),
     maxItems: BATCH,
+    enough: BATCH / 2,
     flights: 2,
     full: () => new Error('too many results wait to be recorded'),
     isOutage,

@@ -20,7 +20,7 @@ import {
   releaseDue,
 } from './claim.ts';
 import { judgeNotifications } from './follow.ts';
-import { type Move, recordMoves } from './record-store.ts';
+import { isNotAll, type Move, moveLegs, recordMoves } from './record-store.ts';
 import { fold, type Word } from './status.ts';
 import { insertTallies, lockMessages, type Tally, updateStates } from './store.ts';
 import type { Message } from './types.ts';
@@ -48,15 +48,41 @@ export interface RecordDeps {
   readonly owner: string;
 }
 
+/** Where not all of a batch went well a moment ago, the next will not either. */
+const CAUTIOUS_MS = 100;
+
 /** One verdict per result, in order. */
-export async function recordResults(deps: RecordDeps, results: readonly Result[]): Promise<readonly Recorded[]> {
-  const moves = results.flatMap((result) => plainMove(result) ?? []);
-  const moved = moves.length > 0 ? await recordMoves(deps.db, deps.owner, moves) : new Set<string>();
-  const isMoved = ({ claimed }: Result): boolean => moved.has(`${claimed.id}/${claimed.fence}`);
-  const rest = results.filter((result) => !isMoved(result));
-  if (rest.length === 0) return results.map(() => 'recorded');
-  const verdicts = await recordRest(deps, rest);
-  return results.map((result) => (isMoved(result) ? 'recorded' : (verdicts.get(result) ?? 'lease_lost')));
+export function createRecorder(deps: RecordDeps): (results: readonly Result[]) => Promise<readonly Recorded[]> {
+  let cautiousUntil = 0;
+
+  /** Whether all of them were written down, in the way that takes all or none. */
+  async function all(moves: readonly Move[], results: readonly Result[]): Promise<boolean> {
+    if (moves.length < results.length || performance.now() < cautiousUntil) return false;
+    if (moves.some(({ runAt }) => runAt)) return false;
+    const tallies = talliesOf(
+      results.map(({ before }) => before as Message),
+      moves,
+    );
+    try {
+      await deps.db.batch(moveLegs(deps.owner, moves, tallies));
+      return true;
+    } catch (error) {
+      if (!isNotAll(error)) throw error;
+      cautiousUntil = performance.now() + CAUTIOUS_MS;
+      return false;
+    }
+  }
+
+  return async (results) => {
+    const moves = results.flatMap((result) => plainMove(result) ?? []);
+    if (await all(moves, results)) return results.map(() => 'recorded');
+    const moved = moves.length > 0 ? await recordMoves(deps.db, deps.owner, moves) : new Set<string>();
+    const isMoved = ({ claimed }: Result): boolean => moved.has(`${claimed.id}/${claimed.fence}`);
+    const rest = results.filter((result) => !isMoved(result));
+    if (rest.length === 0) return results.map(() => 'recorded');
+    const verdicts = await recordRest(deps, rest);
+    return results.map((result) => (isMoved(result) ? 'recorded' : (verdicts.get(result) ?? 'lease_lost')));
+  };
 }
 
 /** The first word about a queued message whose idempotency key stays as it is. */
@@ -71,6 +97,10 @@ function plainMove({ claimed, before, attempt, words, runAt }: Result): Move | u
   const data = stateView({ ...state, attempts: attempt.number });
   return {
     id: before.id,
+    tenantId: before.tenantId,
+    mode: before.mode,
+    startedAt: attempt.startedAt,
+    finishedAt: word.at,
     dueId: claimed.dueId,
     fence: claimed.fence,
     connectionId: claimed.connectionId,
@@ -235,16 +265,19 @@ export async function applyWords(
   await updateStates(trx, changed);
   await events.emit(trx, news);
   const tallies = talliesOf(messages, after);
-  if (tallies.length > 0) await insertTallies(trx, tallies);
+  if (tallies.length > 0) {
+    const { text, values } = insertTallies(tallies);
+    await trx.query(text, values);
+  }
   return { after, applied: new Set(changed.map(({ id }) => id)) };
 }
 
 /** By how much these changes move the sums of their bulks. */
-function talliesOf(before: readonly Message[], after: readonly Message[]): Tally[] {
+function talliesOf(before: readonly Message[], after: readonly Pick<Message, 'status'>[]): Tally[] {
   const sums = new Map<string, { -readonly [K in keyof Tally]: Tally[K] }>();
-  for (const [index, { bulkId, tenantId, status }] of after.entries()) {
-    const was = before[index]?.status;
-    if (!bulkId || !was || was === status) continue;
+  for (const [index, { bulkId, tenantId, status: was }] of before.entries()) {
+    const status = after[index]?.status;
+    if (!bulkId || !status || was === status) continue;
     const sum = sums.get(bulkId) ?? { bulkId, tenantId, queued: 0, sent: 0, delivered: 0, failed: 0 };
     sum[was]--;
     sum[status]++;

@@ -1,7 +1,7 @@
 /** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
 import { isoOf } from '../../lib/clock.ts';
 import { copyText, Lines } from '../../lib/copy.ts';
-import type { Leg, Sql } from '../../lib/db.ts';
+import type { Leg, Sql, Statement } from '../../lib/db.ts';
 import { bornLine, copyEvents } from '../events/index.ts';
 import type { State } from './status.ts';
 import type { Message, NewMessage } from './types.ts';
@@ -199,10 +199,9 @@ export interface Tally {
   readonly failed: number;
 }
 
-export const insertTallies = (sql: Sql, tallies: readonly Tally[]): Promise<unknown> =>
-  sql.query(
-    `insert into bulk_tallies (bulk_id, tenant_id, queued, sent, delivered, failed)
+export const insertTallies = (tallies: readonly Tally[]): Statement => ({
+  text: `insert into bulk_tallies (bulk_id, tenant_id, queued, sent, delivered, failed)
      select "bulkId", "tenantId", queued, sent, delivered, failed
      from jsonb_to_recordset($1) as t("bulkId" uuid, "tenantId" uuid, queued int, sent int, delivered int, failed int)`,
-    [JSON.stringify(tallies)],
-  );
+  values: [JSON.stringify(tallies)],
+});
