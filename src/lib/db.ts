@@ -5,7 +5,7 @@
  */
 import pg from 'pg';
 import { ApiError } from './errors.ts';
-import { Flight, type Leg, nameOf, type Statement } from './flight.ts';
+import { Flight, type Leg } from './flight.ts';
 import type { Log } from './log.ts';
 
 /** The database or an open transaction. A statement with values is prepared once per connection. */
@@ -45,6 +45,19 @@ export type { Leg, Statement } from './flight.ts';
 // Counts and rates fit a double; ids that would not are never stored as bigint.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
+// Rows that are read together share their times, and reading one costs more than looking for it. Nobody changes a Date.
+const readTime = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ);
+const times = new Map<string, Date>();
+pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => {
+  let time = times.get(text);
+  if (time === undefined) {
+    time = readTime(text) as Date;
+    if (times.size >= 64) times.clear();
+    if (time instanceof Date) times.set(text, time);
+  }
+  return time;
+});
+
 export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   const base: pg.PoolConfig = {
     connectionString: url,
@@ -67,38 +80,33 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
-  const on = (client: pg.Pool | pg.PoolClient): Sql => ({
-    async query(text, values) {
-      if (!values) return (await client.query(text)).rows;
-      return (await client.query(named({ text, values }))).rows;
-    },
-  });
+  /** Connections on which nobody knows any more what is prepared. */
+  const tainted = new WeakSet<pg.PoolClient>();
 
-  const named = ({ text, values }: Statement): pg.QueryConfig => {
-    const name = nameOf(text);
-    return { ...(name === '' ? {} : { name }), text, values: values as unknown[] };
-  };
-
-  const fly = (client: pg.PoolClient, legs: readonly Leg[]): Flight => {
+  async function fly(client: pg.PoolClient, legs: readonly Leg[]): Promise<object[][]> {
     const flight = new Flight(legs);
     client.query(flight);
-    return flight;
-  };
+    try {
+      return await flight.landed;
+    } catch (error) {
+      if (flight.isTainted) tainted.add(client);
+      throw error;
+    }
+  }
+
+  const query = async (client: pg.PoolClient, text: string, values?: readonly unknown[]): Promise<object[]> =>
+    values ? ((await fly(client, [{ text, values }]))[0] as object[]) : (await client.query(text)).rows;
 
   /** `begin` may be several statements: they travel together. */
   async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: unknown;
-    const batch: Trx['batch'] = async (legs) => {
-      const flight = fly(client, legs);
-      return (await flight.landed.catch((error: unknown) => {
-        if (flight.isTainted) broken = error;
-        throw error;
-      })) as never;
-    };
     try {
       await client.query(begin);
-      const result = await work({ ...on(client), batch });
+      const result = await work({
+        query: (text, values) => query(client, text, values) as Promise<never[]>,
+        batch: (legs) => fly(client, legs) as Promise<never>,
+      });
       await client.query('commit');
       return result;
     } catch (error) {
@@ -107,24 +115,21 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
       });
       throw error;
     } finally {
-      client.release(broken !== undefined);
+      client.release(broken !== undefined || tainted.has(client));
     }
   }
 
-  async function together(legs: readonly Leg[]): Promise<unknown[][]> {
+  /** The server has rolled back what failed; a connection that broke is not lent out again. */
+  async function borrow<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await writer.connect();
-    const flight = fly(client, legs);
-    let broken = true;
+    let broken = false;
     try {
-      const rows = await flight.landed;
-      broken = false;
-      return rows;
+      return await work(client);
     } catch (error) {
-      // The server has rolled back what failed; a connection that broke is not lent out again.
-      broken = flight.isTainted || !('severity' in Object(error));
+      broken = !('severity' in Object(error));
       throw error;
     } finally {
-      client.release(broken);
+      client.release(broken || tainted.has(client));
     }
   }
 
@@ -139,9 +144,9 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   }
 
   return {
-    ...on(writer),
+    query: (text, values) => borrow((client) => query(client, text, values)) as Promise<never[]>,
     transaction: (work) => again(() => within(writer, 'begin', work)),
-    batch: (legs) => again(() => together(legs)) as Promise<never>,
+    batch: (legs) => again(() => borrow((client) => fly(client, legs))) as Promise<never>,
     async read(tenantId, work) {
       let confined = false;
       try {

@@ -30,14 +30,6 @@ interface Wire {
   endCopyFrom(): void;
 }
 
-interface Result {
-  readonly rows: unknown[];
-  addFields(fields: unknown): void;
-  parseRow(fields: unknown): unknown;
-  addRow(row: unknown): void;
-}
-const newResult = (): Result => new (pg.Result as unknown as new () => Result)();
-
 // Texts are written in the code and few. Should one ever be put together from data, it must not fill our memory and the
 // server's with statements that are prepared and never used again.
 const NAMES_MAX = 500;
@@ -53,25 +45,57 @@ export function nameOf(text: string): string {
   return name ?? '';
 }
 
-/** A value in PostgreSQL's text format. Objects are handed in as JSON. */
-const written = (value: unknown): string | null => {
+interface Field {
+  readonly name: string;
+  readonly dataTypeID: number;
+}
+type MakeRow = (values: readonly (string | null)[]) => object;
+
+/** How the rows of a statement are read, by its name: the server is asked once what it answers with. */
+const shapes = new Map<string, MakeRow | undefined>();
+
+const asIs = pg.types.getTypeParser(pg.types.builtins.TEXT);
+
+/**
+ * Written as code, so that all rows of a statement are objects of one shape with their fields in place: a look-up by name for
+ * each value is what reading many rows costs.
+ */
+function rowMaker(fields: readonly Field[]): MakeRow {
+  const parsers = fields.map(({ dataTypeID }) => pg.types.getTypeParser(dataTypeID, 'text'));
+  const columns = fields.map(({ name }, at) =>
+    parsers[at] === asIs
+      ? `${JSON.stringify(name)}: v[${at}]`
+      : `${JSON.stringify(name)}: v[${at}] === null ? null : p[${at}](v[${at}])`,
+  );
+  return new Function('p', `return (v) => ({ ${columns.join(', ')} });`)(parsers) as MakeRow;
+}
+
+/** A value in PostgreSQL's text format; bytes travel as they are, objects as JSON. */
+const written = (value: unknown): string | Buffer | null => {
   if (value === null || value === undefined) return null;
-  if (Array.isArray(value)) return `{${value.map(element).join(',')}}`;
-  return value instanceof Date ? value.toISOString() : String(value);
+  if (typeof value !== 'object') return String(value);
+  if (Buffer.isBuffer(value)) return value;
+  if (value instanceof Date) return value.toISOString();
+  return Array.isArray(value) ? `{${value.map(element).join()}}` : JSON.stringify(value);
 };
 const element = (value: unknown): string => {
   const text = written(value);
-  return text === null ? 'null' : `"${text.replace(/["\\]/g, '\\$&')}"`;
+  if (text === null) return 'null';
+  if (Buffer.isBuffer(text)) return `"\\\\x${text.toString('hex')}"`;
+  return Array.isArray(value) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 };
 
 export class Flight implements pg.Submittable {
   /** The rows of each leg, in order. */
-  readonly landed: Promise<unknown[][]>;
+  readonly landed: Promise<object[][]>;
   readonly #legs: readonly Leg[];
   readonly #values: readonly (readonly unknown[])[];
   readonly #parsing = new Map<string, string>();
-  readonly #rows: unknown[][] = [];
-  #result: Result | undefined;
+  readonly #rows: object[][] = [];
+  /** Of the leg whose answer is being read. */
+  #name = '';
+  #making: MakeRow | undefined;
+  #reading: object[] = [];
   #broken: unknown;
   #settle!: (error?: unknown) => void;
 
@@ -100,7 +124,7 @@ export class Flight implements pg.Submittable {
         if (statement !== '') this.#parsing.set(statement, text);
       }
       wire.bind({ statement, values: this.#values[index] ?? [] });
-      if ('values' in leg) wire.describe({ type: 'P', name: '' });
+      if ('values' in leg && !shapes.has(statement)) wire.describe({ type: 'P', name: '' });
       wire.execute({});
       if ('values' in leg) continue;
       for (const piece of leg.lines.all()) wire.sendCopyFromChunk(piece);
@@ -108,28 +132,42 @@ export class Flight implements pg.Submittable {
     }
     wire.sync();
     wire.stream.uncork();
+    this.#next();
   }
 
-  handleRowDescription({ fields }: { fields: unknown }): void {
-    this.#result = newResult();
-    this.#result.addFields(fields);
+  /** The answer to the next leg. */
+  #next(): void {
+    const leg = this.#legs[this.#rows.length];
+    this.#name = leg ? nameOf(leg.text) : '';
+    this.#making = shapes.get(this.#name);
+    this.#reading = [];
   }
 
-  handleDataRow({ fields }: { fields: unknown }): void {
+  handleRowDescription({ fields }: { fields: readonly Field[] }): void {
+    this.#making = rowMaker(fields);
+  }
+
+  handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
     try {
-      this.#result?.addRow(this.#result.parseRow(fields));
+      if (this.#making) this.#reading.push(this.#making(fields));
     } catch (error) {
       this.#broken ??= error;
     }
   }
 
   handleCommandComplete(): void {
-    this.#rows.push(this.#result?.rows ?? []);
-    this.#result = undefined;
+    // Two descriptions under way at once say the same.
+    if (this.#name !== '') shapes.set(this.#name, this.#making);
+    this.#rows.push(this.#reading);
+    this.#next();
   }
 
   /** The rows are on their way already. */
   handleCopyInResponse(): void {}
+  handlePortalSuspended(): void {}
+  handleEmptyQuery(): void {
+    this.handleCommandComplete();
+  }
 
   handleError(error: unknown): void {
     this.#settle(error);

@@ -171,13 +171,18 @@ async function command(args: readonly string[], databaseUrl: string): Promise<st
   return stdout;
 }
 
+/** Of Node, as `npm start` gives them. */
+const START_FLAGS = (JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')).scripts.start as string)
+  .split(' ')
+  .filter((word) => word.startsWith('--'));
+
 /** The product in one role. Resolves when it says that it is ready. */
 export async function startProduct(
   { redisUrl }: Pick<Stage, 'redisUrl'>,
   databaseUrl: string,
   { role, stubPort }: { role: 'all' | 'api' | 'worker'; stubPort: number },
 ): Promise<Running> {
-  const child = spawn(process.execPath, [launcher, 'start'], {
+  const child = spawn(process.execPath, [...START_FLAGS, launcher, 'start'], {
     cwd: tmpdir(),
     stdio: ['ignore', 'pipe', 'inherit'],
     env: environment(databaseUrl, {

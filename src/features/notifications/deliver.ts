@@ -260,6 +260,9 @@ function contextOf(
       return context.http(request);
     },
     idempotencyKey: reference,
-    callbackUrl: connection.callbackUrl(reference),
+    // Few adapters ask for it.
+    get callbackUrl() {
+      return connection.callbackUrl(reference);
+    },
   };
 }

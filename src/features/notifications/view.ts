@@ -1,5 +1,6 @@
 /** Messages as the API, the events and the portal show them. Pure. */
 import { FAULTS, type FaultKind } from '../../channel-kit/index.ts';
+import { isoOf } from '../../lib/clock.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import { isDormant } from './fallback.ts';
 import { fallbackView } from './fallback-view.ts';
@@ -69,20 +70,20 @@ const present = <T extends object>(fields: T): T =>
   ) as T;
 
 /** What an event tells: how the message stands from that moment on. What never changes is in the message. */
-export const stateView = (state: State): object =>
-  present({
-    status: state.status,
-    failure_code: state.failureCode,
-    outcome_unknown: state.outcomeUnknown,
-    unreceipted: state.outcome === 'unreceipted',
-    attempts_made: state.attempts,
-    next_attempt_at: time(state.nextAttemptAt),
-    sent_at: time(state.sentAt),
-    delivered_at: time(state.deliveredAt),
-    failed_at: time(state.failedAt),
-    read_at: time(state.readAt),
-    complained_at: time(state.complainedAt),
-  });
+export function stateView(state: State): object {
+  const view: Record<string, unknown> = { status: state.status };
+  if (state.failureCode) view.failure_code = state.failureCode;
+  if (state.outcomeUnknown) view.outcome_unknown = true;
+  if (state.outcome === 'unreceipted') view.unreceipted = true;
+  view.attempts_made = state.attempts;
+  if (state.nextAttemptAt) view.next_attempt_at = isoOf(state.nextAttemptAt);
+  if (state.sentAt) view.sent_at = isoOf(state.sentAt);
+  if (state.deliveredAt) view.delivered_at = isoOf(state.deliveredAt);
+  if (state.failedAt) view.failed_at = isoOf(state.failedAt);
+  if (state.readAt) view.read_at = isoOf(state.readAt);
+  if (state.complainedAt) view.complained_at = isoOf(state.complainedAt);
+  return view;
+}
 
 /** Provider words are shown to who owns the connection. */
 export interface ProviderWords {
