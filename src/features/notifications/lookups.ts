@@ -1,14 +1,14 @@
 /**
  * Notifications looked up by their ids. Questions of one tenant that come while others are being answered are asked together:
- * one transaction that can see this tenant and no other, one statement a table, however many ask.
+ * one trip of a transaction that can see this tenant and no other, one statement a table, however many ask.
  */
 import { type Batcher, createBatcher } from '../../lib/batch.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError, isOutage } from '../../lib/errors.ts';
 import type { Mode } from '../../lib/http.ts';
 import { notificationIdOf } from '../../lib/ids.ts';
-import { messagesOfMany } from './queries-store.ts';
-import { loadAttempts, loadReceipts } from './receipts-store.ts';
+import { messagesIn } from './queries-store.ts';
+import { attemptsIn, receiptsIn } from './receipts-store.ts';
 import type { AttemptRow, Message, ReceiptRow } from './types.ts';
 
 export interface Found {
@@ -45,17 +45,17 @@ export function createLookUp(db: Db): LookUp {
   return (tenantId, mode, notificationId) => deskOf(tenantId, mode).add(notificationId);
 }
 
-async function find(db: Db, tenantId: string, mode: Mode, ids: readonly string[]): Promise<Found[]> {
-  const [messages, attempts, receipts] = await db.read(tenantId, async (sql) => {
-    const found = await messagesOfMany(sql, tenantId, mode, [...new Set(ids)]);
-    const messageIds = found.map(({ id }) => id);
-    if (messageIds.length === 0) return [[], [], []];
-    return [found, await loadAttempts(sql, messageIds), await loadReceipts(sql, messageIds)];
-  });
+async function find(db: Db, tenantId: string, mode: Mode, asked: readonly string[]): Promise<Found[]> {
+  const ids = [...new Set(asked)];
+  const [messages, attempts, receipts] = await db.look<[Message[], AttemptRow[], ReceiptRow[]]>(tenantId, [
+    messagesIn(tenantId, mode, ids),
+    attemptsIn(ids),
+    receiptsIn(ids),
+  ]);
   const messagesOf = grouped(messages, ({ id }) => notificationIdOf(id));
   const attemptsOf = grouped(attempts, ({ messageId }) => notificationIdOf(messageId));
   const receiptsOf = grouped(receipts, ({ messageId }) => notificationIdOf(messageId));
-  return ids.map((id) => ({
+  return asked.map((id) => ({
     messages: messagesOf.get(id) ?? [],
     attempts: attemptsOf.get(id) ?? [],
     receipts: receiptsOf.get(id) ?? [],

@@ -1,9 +1,9 @@
 /** SQL of the questions people ask: lists, counts, the last day. The tenant and the mode stand in every key. */
-import type { Sql } from '../../lib/db.ts';
+import type { Sql, Statement } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { firstIdAt, lastMessageIdOf } from '../../lib/ids.ts';
 import type { Status } from './status.ts';
-import { loadMessages } from './store.ts';
+import { MESSAGE } from './store.ts';
 import type { Message } from './types.ts';
 
 export interface Filter {
@@ -59,27 +59,25 @@ export const findMessages = async (
 };
 
 /**
- * All messages of these notifications, oldest first. Their ids are found apart (`offset 0`), one short range each: joined with
- * the messages themselves the ranges are taken for long ones, and everything the tenant has is read.
+ * All messages of these notifications, oldest first, one short range each (`offset 0`): joined with anything else the ranges are
+ * taken for long ones, and everything the tenant has is read.
  */
-export async function messagesOfMany(
+export const messagesIn = (tenantId: string, mode: Mode, notificationIds: readonly string[]): Statement => ({
+  text: `select ${MESSAGE} from unnest($3::uuid[], $4::uuid[]) as n(first, last) cross join lateral (
+      select * from messages where id > n.first and id <= n.last and tenant_id = $1 and mode = $2 offset 0
+    ) m left join template_versions v on v.id = m.template_version_id order by m.id`,
+  values: [tenantId, mode, notificationIds, notificationIds.map(lastMessageIdOf)],
+});
+
+export const messagesOfMany = (
   sql: Sql,
   tenantId: string,
   mode: Mode,
   notificationIds: readonly string[],
-): Promise<Message[]> {
-  const found = await sql.query<{ id: string }>(
-    `select m.id from unnest($3::uuid[], $4::uuid[]) as n(first, last) cross join lateral (
-       select id from messages where id > n.first and id <= n.last and tenant_id = $1 and mode = $2 offset 0) m`,
-    [tenantId, mode, notificationIds, notificationIds.map(lastMessageIdOf)],
-  );
-  if (found.length === 0) return [];
-  const messages = await loadMessages(
-    sql,
-    found.map(({ id }) => id),
-  );
-  return messages.sort((a, b) => (a.id < b.id ? -1 : 1));
-}
+): Promise<Message[]> => {
+  const { text, values } = messagesIn(tenantId, mode, notificationIds);
+  return sql.query(text, values);
+};
 
 /** Messages by status among the newest `max` that match. */
 export const countMessages = (sql: Sql, filter: Filter, max: number): Promise<{ status: Status; count: number }[]> => {

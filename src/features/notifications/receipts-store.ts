@@ -1,7 +1,7 @@
 /** SQL of receipts. */
-import type { Sql } from '../../lib/db.ts';
+import type { Sql, Statement } from '../../lib/db.ts';
+import { lastMessageIdOf } from '../../lib/ids.ts';
 import type { NewReceipt } from './receipts.ts';
-import type { AttemptRow, ReceiptRow } from './types.ts';
 
 export interface StoredReceipt {
   readonly connectionId: string;
@@ -85,23 +85,31 @@ export const refuseLater = async (
 };
 
 /** Joined rather than compared with a list: so each id is looked for in its own partition only, whoever made the plan. */
-export const loadAttempts = (sql: Sql, messageIds: readonly string[]): Promise<AttemptRow[]> =>
-  sql.query(
-    `select message_id as "messageId", number, started_at as "startedAt", finished_at as "finishedAt", result, fault,
-       provider_code as "providerCode", provider_message as "providerMessage", retry_at as "retryAt"
-     from unnest($1::uuid[]) as i(id) join attempts on message_id = i.id
-     union all
-     select due.id, tries, opened_at, null, null, null, null, null, null from unnest($1::uuid[]) as i(id) join due on due.id = i.id and opened
-     order by 1, 2`,
-    [messageIds],
-  );
+const range = (notificationIds: readonly string[]): readonly string[][] => [
+  [...notificationIds],
+  notificationIds.map(lastMessageIdOf),
+];
 
-export const loadReceipts = (sql: Sql, messageIds: readonly string[]): Promise<ReceiptRow[]> =>
-  sql.query(
-    `select message_id as "messageId", receipt, fault, provider_code as "providerCode", provider_message as "providerMessage", at, received_at as "receivedAt", applied
-     from unnest($1::uuid[]) as i(id) join receipts on message_id = i.id order by message_id, at, received_at`,
-    [messageIds],
-  );
+/** Of all messages of these notifications, the one that is open now included. */
+export const attemptsIn = (notificationIds: readonly string[]): Statement => ({
+  text: `select a.* from unnest($1::uuid[], $2::uuid[]) as n(first, last) cross join lateral (
+      select message_id as "messageId", number, started_at as "startedAt", finished_at as "finishedAt", result, fault,
+        provider_code as "providerCode", provider_message as "providerMessage", retry_at as "retryAt"
+      from attempts where message_id > n.first and message_id <= n.last
+      union all
+      select id, tries, opened_at, null, null, null, null, null, null from due where id > n.first and id <= n.last and opened
+    ) a order by 1, 2`,
+  values: range(notificationIds),
+});
+
+export const receiptsIn = (notificationIds: readonly string[]): Statement => ({
+  text: `select r.* from unnest($1::uuid[], $2::uuid[]) as n(first, last) cross join lateral (
+      select message_id as "messageId", receipt, fault, provider_code as "providerCode", provider_message as "providerMessage", at,
+        received_at as "receivedAt", applied
+      from receipts where message_id > n.first and message_id <= n.last offset 0
+    ) r order by r."messageId", r.at, r."receivedAt"`,
+  values: range(notificationIds),
+});
 
 /** Parked for longer than any receipt may take. */
 export const purgeParked = (sql: Sql, seconds: number): Promise<unknown> =>

@@ -14,12 +14,12 @@ import type { FallbackBody } from './fallback-schema.ts';
 import type { Planner } from './plan.ts';
 import { judge } from './policy.ts';
 import { type Detail, messagesOf, type Queries } from './queries.ts';
-import { loadAttempts } from './receipts-store.ts';
+import { attemptsIn } from './receipts-store.ts';
 import { applyWords, followUp, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
 import { type SendBody, TTL_SECONDS } from './schema.ts';
 import { holdInRanges, withdrawDue } from './store.ts';
-import type { FallbackStep, Message, NewMessage, Origin, SendCommand } from './types.ts';
+import type { AttemptRow, FallbackStep, Message, NewMessage, Origin, SendCommand } from './types.ts';
 
 export const SEND_ROUTE = 'POST /api/v1/notifications/send';
 
@@ -129,10 +129,8 @@ export function createVerbs(deps: VerbDeps): Verbs {
     async retry(origin, notificationId, idempotencyKey) {
       const { messages, unheard } = await db.read(origin.principal.tenantId, async (sql) => {
         const found = await messagesOf(sql, origin.principal, notificationId);
-        const attempts = await loadAttempts(
-          sql,
-          found.map(({ id }) => id),
-        );
+        const { text, values } = attemptsIn(found.slice(0, 1).map(({ id }) => notificationIdOf(id)));
+        const attempts = await sql.query<AttemptRow>(text, values);
         return { messages: found, unheard: attempts.some(({ result }) => result === null || result === 'unknown') };
       });
       if (unheard || !messages.every(({ status, outcome }) => status === 'failed' && outcome !== 'unknown'))
