@@ -3,18 +3,18 @@
  * answer. A path without parameters is looked up and served at once, which is where nearly all requests go; Koa and its
  * router find the others, and tell what is not there.
  */
-import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import { pipeline, Readable } from 'node:stream';
 import { Router } from '@koa/router';
 import type { TSchema } from '@sinclair/typebox';
 import Koa from 'koa';
+import { type Arrival, arrival, type Target, targetOf } from './arrival.ts';
 import { drain, readBody } from './body.ts';
 import type { Soon } from './cache.ts';
 import type { Clock } from './clock.ts';
 import { ApiError, fromStore } from './errors.ts';
 import type { Auth, Principal, Reply, Request, Route, Surface } from './http.ts';
-import { newId, toWire } from './ids.ts';
 import type { Log } from './log.ts';
 import { type Validator, validator } from './schema.ts';
 
@@ -38,23 +38,11 @@ export interface ShellOptions {
   readonly idleMs?: number;
 }
 
-const NOTHING = Buffer.alloc(0);
 const NO_HEADERS = {};
 /** Statuses without a body, whatever the reply says. */
 const EMPTY = new Set([204, 205, 304]);
 const TEXTUAL = /^(text\/[\w.+-]+|application\/(json|javascript|manifest\+json))$/;
 const URL_LIMIT = 8_192;
-const NOBODY: Principal = { tenantId: '', mode: 'sandbox', scopes: [], actor: { kind: 'user', id: '' } };
-
-/** A request target, taken apart. */
-interface Target {
-  readonly whole: string;
-  readonly path: string;
-  /** Without the question mark. */
-  readonly search: string;
-  /** Characters, with the host if there was one. */
-  readonly sent: number;
-}
 
 /** One request and its answer. */
 interface Exchange {
@@ -209,23 +197,6 @@ const exchangeOf = ({ req, res }: Koa.Context): Exchange => ({
   params: NO_PARAMS,
 });
 
-/**
- * A request target may be absolute (`GET http://host/path`). Its host says nothing we believe, and everything after this builds
- * on a path. Without a parser: signatures cover the bytes, and a parser may throw.
- */
-function targetOf(url: string): Target {
-  let whole = url;
-  if (!whole.startsWith('/')) {
-    const path = whole.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
-    whole = path.startsWith('/') ? path : `/${path}`;
-  }
-  const at = whole.indexOf('?');
-  const sent = url.length;
-  return at < 0
-    ? { whole, path: whole, search: '', sent }
-    : { whole, path: whole.slice(0, at), search: whole.slice(at + 1), sent };
-}
-
 function answer(
   req: IncomingMessage,
   res: ServerResponse,
@@ -254,40 +225,6 @@ function answer(
 function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   return fromStore(error) ?? new ApiError('internal_error', undefined, { cause: error });
-}
-
-/** A request while it is being found out about. */
-type Arrival = { -readonly [K in keyof Request]: Request[K] };
-
-function arrival(req: IncomingMessage, { whole }: Target, clock: Clock, trustedProxies: number): Arrival {
-  const given = req.headers['x-request-id'];
-  return {
-    principal: NOBODY,
-    params: undefined,
-    query: undefined,
-    body: undefined,
-    raw: NOTHING,
-    method: req.method as string,
-    target: whole,
-    headers: headersOf(req.headers),
-    ip: ipOf(req, trustedProxies),
-    requestId: typeof given === 'string' && /^[\w.-]{8,64}$/.test(given) ? given : toWire('request', newId()),
-    at: clock.now(),
-  };
-}
-
-/** Each proxy adds whom it has heard from; of those that are trusted the first one's word counts. */
-function ipOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
-  const told = trustedProxies > 0 && (headers['x-forwarded-for'] as string | undefined);
-  const ip = told ? told.split(',').slice(-trustedProxies)[0]?.trim() : undefined;
-  const found = ip || (socket.remoteAddress ?? '');
-  return found.startsWith('::ffff:') ? found.slice(7) : found;
-}
-
-/** Node has joined what came twice, but for one name that no client has reason to send. */
-function headersOf(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
-  const cookies = headers['set-cookie'];
-  return (cookies ? { ...headers, 'set-cookie': cookies.join(', ') } : headers) as Record<string, string>;
 }
 
 interface Judges {

@@ -1,6 +1,5 @@
 /** Looking at what was sent, and taking it back: lists with filters and pages, attempts, reasons, cancelling, and whose words are shown. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Sql } from '../../src/lib/db.ts';
 import { ADMIN_KEY } from '../support/product.ts';
 import { behave, type Json } from '../support/providers/fake.ts';
 import { newEmail, newPhone, on, type Scene, startScene } from '../support/scene.ts';
@@ -261,26 +260,17 @@ describe('many questions at once', () => {
     }
   });
 
-  it('of one tenant share a few transactions of four statements each', async () => {
+  it('of one tenant share a few trips to the store', async () => {
     const { test_key: key } = await scene.tenant('Asking');
     const [id = ''] = await deliver([key]);
-    const { db } = scene.product.deps;
-    const read = db.read.bind(db);
-    const statements: number[] = [];
-    const watched = vi.spyOn(db, 'read').mockImplementation((tenantId, work) => {
-      const at = statements.push(0) - 1;
-      const counted = (sql: Sql): Sql => ({
-        query(statement, values) {
-          statements[at] = (statements[at] ?? 0) + 1;
-          return sql.query(statement, values);
-        },
-      });
-      return read(tenantId, (sql) => work(counted(sql)));
-    });
+    const watched = vi.spyOn(scene.product.deps.db, 'look');
+    const read = vi.spyOn(scene.product.deps.db, 'read');
     const answers = await Promise.all(Array.from({ length: 100 }, () => look(id, key)));
-    watched.mockRestore();
+    const trips = watched.mock.calls.length;
+    expect(read).not.toHaveBeenCalled();
+    for (const spy of [watched, read]) spy.mockRestore();
     expect(new Set(answers.map(({ text: answer }) => answer)).size).toBe(1);
-    expect(statements.length).toBeLessThan(answers.length);
-    expect(new Set(statements)).toEqual(new Set([4]));
+    expect(trips).toBeGreaterThan(0);
+    expect(trips).toBeLessThan(answers.length / 2);
   });
 });

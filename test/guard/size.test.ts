@@ -14,7 +14,6 @@ const REASONS: Readonly<Record<string, string>> = {
     'what every page shares: who is looking, the check of forms, the headers, the redirects',
   'src/lib/config.ts': 'the one table of settings, and all that reads the environment',
   'src/lib/errors.ts': 'the catalogue of refusals, one entry after the other',
-  'src/lib/http.ts': 'how a request becomes an answer, from the socket to the refusal',
 };
 /** Tables of cases may be long: nobody reads them in one go. */
 const TABLES: Readonly<Record<string, string>> = {

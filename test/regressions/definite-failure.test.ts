@@ -1,7 +1,8 @@
 /** A key was once freed, and retry offered, while an earlier attempt may have arrived; or never freed, when two failed at once. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEvents } from '../../src/features/events/index.ts';
-import { applyWords, releaseFailed } from '../../src/features/notifications/record.ts';
+import { releaseFailed } from '../../src/features/notifications/record.ts';
+import { applyWords } from '../../src/features/notifications/words.ts';
 import type { Db, Sql } from '../../src/lib/db.ts';
 import { fromWire } from '../../src/lib/ids.ts';
 import { behave, type Json } from '../support/providers/fake.ts';

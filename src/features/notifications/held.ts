@@ -2,7 +2,7 @@
 import type { Sql } from '../../lib/db.ts';
 import { firstIdAt } from '../../lib/ids.ts';
 import type { Events } from '../events/index.ts';
-import { applyWords } from './record.ts';
+import { applyWords } from './words.ts';
 
 /** What a bulk waits with becomes due. */
 export const releaseBulk = (sql: Sql, bulkId: string): Promise<unknown> =>

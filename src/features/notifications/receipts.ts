@@ -17,10 +17,11 @@ import {
   refuseLater,
   type StoredReceipt,
 } from './receipts-store.ts';
-import { applyWords, followUp, type RecordDeps, releaseFailed } from './record.ts';
+import { followUp, type RecordDeps, releaseFailed } from './record.ts';
 import type { Word } from './status.ts';
 import { lockMessages, scheduleDue, withdrawDue } from './store.ts';
 import type { Message } from './types.ts';
+import { applyWords } from './words.ts';
 
 export interface NewReceipt {
   readonly connectionId: string;

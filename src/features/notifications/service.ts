@@ -15,11 +15,12 @@ import type { Planner } from './plan.ts';
 import { judge } from './policy.ts';
 import { type Detail, messagesOf, type Queries } from './queries.ts';
 import { attemptsIn } from './receipts-store.ts';
-import { applyWords, followUp, releaseFailed } from './record.ts';
+import { followUp, releaseFailed } from './record.ts';
 import type { Render } from './render.ts';
 import { type SendBody, TTL_SECONDS } from './schema.ts';
 import { holdInRanges, withdrawDue } from './store.ts';
 import type { AttemptRow, FallbackStep, Message, NewMessage, Origin, SendCommand } from './types.ts';
+import { applyWords } from './words.ts';
 
 export const SEND_ROUTE = 'POST /api/v1/notifications/send';
 

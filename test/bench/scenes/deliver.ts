@@ -1,7 +1,7 @@
 /**
  * What waits in the store when the worker starts, delivered over HTTP: singles and a bulk, against the bare loop and against
- * the usual and the tuned design with as many messages. Our clock runs from the first request that reaches the provider
- * until all is recorded; the loop's until its last answer; that of the two designs only until the last request has come.
+ * the usual and the tuned design with as many messages. Our clock runs until all is recorded; the loop's until its last answer;
+ * that of the two designs only until the last request has come.
  */
 
 import { startPart } from '../lib/part.ts';
@@ -14,6 +14,8 @@ import { drained } from './drain.ts';
 import { absolute, type Context, loaded, missing, outcome, peer, type Scene, uploaded, withAll } from './scene.ts';
 
 const IN_FLIGHT = 100;
+/** What the connection allows: as much as keeps a worker busy. */
+const CONCURRENCY = 512;
 const BULK = ['bulk-deliver/loop', 'bulk-deliver/usual', 'bulk-deliver/tuned'];
 /** Slower than any of them. */
 const LEAST_PER_SECOND = 50;
@@ -56,7 +58,7 @@ export const deliver: Scene = {
       const { stage, load, scale, stub, generator, wants } = context;
       const database = await keep(stage.database());
       const api = await keep(startProduct(stage, database.url, { role: 'api', stubPort: stub.info.port }));
-      const { liveKey } = await openAccount(database.url, api, stub.info.port);
+      const { liveKey } = await openAccount(database.url, api, stub.info.port, CONCURRENCY);
       const sides: Side[] = [];
       const hot: number[] = [];
       if (wants('deliver/loop') || wants('hot'))
