@@ -1,5 +1,5 @@
 /**
- * PostgreSQL: two pools over one database. The writer runs the batched statements, with the tenant in every key; the reader
+ * PostgreSQL: pools over one database. The writer runs the batched statements, with the tenant in every key; the reader
  * serves people's questions under a role on which row-level security is forced, so that a forgotten WHERE shows nothing of
  * another tenant. Rows never compare two clocks: SQL asks `clock_now()`.
  */
@@ -72,6 +72,13 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     keepAlive: true,
   };
   const writer = new pg.Pool({ ...base, options: BY_KEY, max: connections, application_name: 'carillon' });
+  // Of their own, so that what is to be accepted never waits behind a transaction that waits for a lock.
+  const batches = new pg.Pool({
+    ...base,
+    options: BY_KEY,
+    max: Math.max(2, connections >> 1),
+    application_name: 'carillon-batches',
+  });
   const reader = new pg.Pool({
     ...base,
     options: BY_INDEX,
@@ -81,7 +88,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   // An idle connection that breaks (a restart of the server) is replaced; without a listener it would end the process.
   // One that breaks while we leave is nobody's trouble.
   let leaving = false;
-  for (const pool of [writer, reader]) {
+  for (const pool of [writer, reader, batches]) {
     pool.on('error', (error) => leaving || log.warn({ err: error }, 'lost an idle database connection'));
     // The pool listens to idle connections only. One that breaks while it is lent out fails the statement under way, or the
     // next; that is where it is answered, and here it only must not end the process.
@@ -128,8 +135,8 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   }
 
   /** The server has rolled back what failed; a connection that broke is not lent out again. */
-  async function borrow<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await writer.connect();
+  async function borrow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
     let broken = false;
     try {
       return await work(client);
@@ -162,9 +169,9 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   }
 
   return {
-    query: (text, values) => borrow((client) => query(client, text, values)) as Promise<never[]>,
+    query: (text, values) => borrow(writer, (client) => query(client, text, values)) as Promise<never[]>,
     transaction: (work) => again(() => within(writer, 'begin', work)),
-    batch: (legs) => again(() => borrow((client) => fly(client, legs))) as Promise<never>,
+    batch: (legs) => again(() => borrow(batches, (client) => fly(client, legs))) as Promise<never>,
     async read(tenantId, work) {
       let confined = false;
       try {
@@ -179,21 +186,22 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     },
     async look(tenantId, statements) {
       const client = await reader.connect();
+      const flight = new Flight([...readerLegs(tenantId), ...statements, COMMIT]);
       let broken = false;
       try {
-        const rows = await fly(client, [...readerLegs(tenantId), ...statements, COMMIT]);
-        return rows.slice(READER_LEGS, -1) as never;
+        client.query(flight);
+        return (await flight.landed).slice(READER_LEGS, -1) as never;
       } catch (error) {
         // What failed has left its transaction open, and the role taken in it.
         broken = true;
-        throw roleless(error);
+        throw flight.answered < READER_LEGS ? roleless(error) : error;
       } finally {
         client.release(broken);
       }
     },
     async close() {
       leaving = true;
-      await Promise.all([writer.end(), reader.end()]);
+      await Promise.all([writer.end(), reader.end(), batches.end()]);
     },
   };
 }

@@ -113,6 +113,11 @@ export class Flight implements pg.Submittable {
     return this.#parsing.size > 0;
   }
 
+  /** Legs that have been answered. */
+  get answered(): number {
+    return this.#rows.length;
+  }
+
   submit(connection: pg.Connection): void {
     const wire = connection as unknown as Wire;
     wire.stream.cork();

@@ -69,11 +69,16 @@ export function createShell({
   ): Promise<void> => {
     const request = arrival(req, target, clock, trustedProxies);
     const began = performance.now();
+    const broken = (err: Error & { code?: string }): void => {
+      // Who has gone does not want the rest.
+      const level = err.code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'debug' : 'error';
+      log[level]({ err, request_id: request.requestId, path: target.path }, 'an answer broke off');
+    };
     let failure: ApiError | undefined;
     let reply: Reply;
     try {
       reply = await work(request);
-      answer(req, res, request.requestId, reply, NO_HEADERS);
+      answer(req, res, request.requestId, reply, NO_HEADERS, broken);
     } catch (error) {
       failure = asApiError(error);
       if (failure.status >= 500)
@@ -82,7 +87,7 @@ export function createShell({
           'request failed',
         );
       reply = refuse(surface, failure, request);
-      answer(req, res, request.requestId, reply, failure.headers);
+      answer(req, res, request.requestId, reply, failure.headers, broken);
     }
     if (!log.isLevelEnabled('debug')) return;
     log.debug(
@@ -203,6 +208,8 @@ function answer(
   requestId: string,
   { status, headers: own, body, pieces, type = 'application/json' }: Reply,
   more: Readonly<Record<string, string>>,
+  /** An answer that is sent piece by piece has broken off. */
+  broken: (error: Error) => void,
 ): void {
   const bytes = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const headers: Record<string, number | string | string[]> = {
@@ -218,7 +225,7 @@ function answer(
   else if (isEmpty && !EMPTY.has(status)) headers['Content-Length'] = 0;
   res.writeHead(status, headers);
   if (isEmpty || req.method === 'HEAD') res.end();
-  else if (pieces) pipeline(Readable.from(pieces, { objectMode: false }), res, () => undefined);
+  else if (pieces) pipeline(Readable.from(pieces, { objectMode: false }), res, (error) => error && broken(error));
   else res.end(bytes);
 }
 

@@ -13,7 +13,7 @@ const RECORD = `jsonb_to_recordset($1) as i("tenantId" uuid, mode text, key text
 export const claimKeys = (claims: readonly Claim[], keepDays: number): Statement => ({
   text: `insert into idempotency as old (tenant_id, mode, key, request_hash, notification_id, status, body, expires_at)
      select "tenantId", mode, key, decode(hash, 'hex'), "notificationId", status, body, clock_now() + make_interval(days => $2)
-     from ${RECORD} order by "tenantId", mode, key
+     from ${RECORD} order by "tenantId", mode collate "C", key collate "C"
      on conflict (tenant_id, mode, key) do update
        set request_hash = excluded.request_hash, notification_id = excluded.notification_id, status = excluded.status,
            body = excluded.body, expires_at = excluded.expires_at, released_at = null,
@@ -23,11 +23,18 @@ export const claimKeys = (claims: readonly Claim[], keepDays: number): Statement
   values: [JSON.stringify(claims), keepDays],
 });
 
-/** New keys as they stand; any that is known fails the whole with a violation of the primary key. */
+const byKey = (a: Claim, b: Claim): number =>
+  order(a.tenantId, b.tenantId) || order(a.mode, b.mode) || order(a.key, b.key);
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/**
+ * New keys as they stand; any that is known fails the whole with a violation of the primary key. In the order of `claimKeys`, so
+ * that two who store the same keys never wait for each other in a circle.
+ */
 export function copyKeys(claims: readonly Claim[], expiresAt: Date): Copy {
   const lines = new Lines();
   const end = `\t${expiresAt.toISOString()}\n`;
-  for (const { tenantId, mode, key, hash, notificationId, status, body } of claims)
+  for (const { tenantId, mode, key, hash, notificationId, status, body } of [...claims].sort(byKey))
     lines.add(
       `${tenantId}\t${mode}\t${copyText(key)}\t\\\\x${hash}\t${notificationId}\t${status}\t${copyText(body)}${end}`,
     );

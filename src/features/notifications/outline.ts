@@ -62,10 +62,13 @@ export function createOutliner(): (deps: OutlineDeps) => OutlineOf {
       const { language } = recipient;
       if (template && isPlain(notification)) {
         const outlines = drawnOf(template, deps);
-        const name = `${notification.channels.join()} ${notification.language ?? ''} ${language ?? ''}`;
-        const found = outlines.get(name) ?? draw(deps, notification, language, template);
-        if (outlines.size < DRAWN_MAX) outlines.set(name, found);
-        return found;
+        const name = JSON.stringify([notification.channels, notification.language, language]);
+        const known = outlines.get(name);
+        if (known) return known;
+        const drawn = draw(deps, notification, language, template);
+        // What asks for channels that are not there is refused, and need not be remembered.
+        if (outlines.size < DRAWN_MAX && drawn.asks.every(({ channel }) => channel)) outlines.set(name, drawn);
+        return drawn;
       }
       if (
         !outline ||

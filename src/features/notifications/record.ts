@@ -58,7 +58,8 @@ export function createRecorder(deps: RecordDeps): (results: readonly Result[]) =
   /** Whether all of them were written down, in the way that takes all or none. */
   async function all(moves: readonly Move[], results: readonly Result[]): Promise<boolean> {
     if (moves.length < results.length || performance.now() < cautiousUntil) return false;
-    if (moves.some(({ runAt }) => runAt)) return false;
+    if (moves.some(({ runAt, outcomeUnknown, nextAttemptAt }) => runAt || outcomeUnknown || nextAttemptAt))
+      return false;
     const tallies = talliesOf(
       results.map(({ before }) => before as Message),
       moves,
