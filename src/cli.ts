@@ -11,6 +11,7 @@ import { migrateUp } from './lib/migrate.ts';
 import { start, withKeys } from './main.ts';
 import { loadPlugins } from './plugins.ts';
 import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
+import { verify } from './verify.ts';
 
 /** Runs one command; errors become one clear text and exit code 1. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -44,6 +45,22 @@ export async function run(args: readonly string[]): Promise<void> {
         for (const { ok, name, text, fix } of findings)
           out(`${ok ? '  ok    ' : '  FAIL  '}${name.padEnd(14)} ${text}${fix ? `\n${' '.repeat(23)}→ ${fix}` : ''}`);
       if (!findings.every(({ ok }) => ok)) process.exitCode = 1;
+    });
+
+  program
+    .command('verify')
+    .description('ask the store whether every promise holds; reads everything, changes nothing')
+    .option('--json', 'one JSON object')
+    .action(async ({ json }: { json?: boolean }) => {
+      const verdicts = await withDatabase(readConfig(), verify);
+      const isGood = verdicts.every(({ ok }) => ok);
+      if (json) outJson({ ok: isGood, verdicts });
+      else
+        for (const { ok, id, promise, offenders, more } of verdicts) {
+          const broken = `\n${' '.repeat(13)}${offenders.join(' ')}${more ? ' …' : ''}`;
+          out(`${ok ? '  ok    ' : '  BROKEN'} ${id.padEnd(4)} ${promise}${ok ? '' : broken}`);
+        }
+      if (!isGood) process.exitCode = 1;
     });
 
   const tenant = program.command('tenant').description('the accounts of this installation');
