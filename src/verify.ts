@@ -2,8 +2,9 @@
  * `carillon verify`: asks the store whether the promises hold, and names what breaks them. One snapshot, nothing is changed, every
  * row is read: meant for a quiet hour, for the end of a test, and for whoever does not want to take our word for it.
  */
-import { type IdKind, toWire } from './lib/ids.ts';
+
 import { createDb } from './lib/db.ts';
+import { type IdKind, toWire } from './lib/ids.ts';
 import { createLog } from './lib/log.ts';
 
 interface Invariant {
@@ -166,7 +167,9 @@ export async function verify(url: string): Promise<readonly Verdict[]> {
     return await db.transaction(async (trx) => {
       await trx.query('set transaction isolation level repeatable read, read only');
       // Whole tables are read here, which the pipeline never does.
-      await trx.query('set local enable_seqscan = on; set local enable_mergejoin = on; set local statement_timeout = 0');
+      await trx.query(
+        'set local enable_seqscan = on; set local enable_mergejoin = on; set local statement_timeout = 0',
+      );
       const verdicts: Verdict[] = [];
       for (const { id, promise, of: kind, sql } of INVARIANTS) {
         const rows = await trx.query<{ id: string }>(`select id from (${sql}) o order by id limit ${SHOWN + 1}`);

@@ -39,7 +39,8 @@ beforeAll(async () => {
   await scene.status(unknown, 'sent');
   const recipients = Array.from({ length: 3 }, () => ({ recipient: { phone: newPhone() } }));
   const body = { notification: { channels: ['sms'], body: 'To many' }, recipients };
-  bulk = (await scene.must(202, scene.call('POST', '/api/v1/notifications/bulk', { key: scene.liveKey, body }))).bulk_id;
+  bulk = (await scene.must(202, scene.call('POST', '/api/v1/notifications/bulk', { key: scene.liveKey, body })))
+    .bulk_id;
 });
 afterAll(() => scene.close());
 
@@ -92,8 +93,10 @@ describe('what breaks a promise is named', () => {
     ],
     [
       'every message was told of when it was accepted',
-      () => `update events set type = 'message.complained' where type = 'message.queued' and message_id = '${messageOf(sent)}'`,
-      () => `update events set type = 'message.queued' where type = 'message.complained' and message_id = '${messageOf(sent)}'`,
+      () =>
+        `update events set type = 'message.complained' where type = 'message.queued' and message_id = '${messageOf(sent)}'`,
+      () =>
+        `update events set type = 'message.queued' where type = 'message.complained' and message_id = '${messageOf(sent)}'`,
     ],
     [
       'every accepted row of a bulk has its message',
@@ -102,7 +105,8 @@ describe('what breaks a promise is named', () => {
     ],
     [
       'attempts belong to the tenant of their message',
-      () => `update attempts set tenant_id = '${fromWire('notification', sent)}' where message_id = '${messageOf(refused)}'`,
+      () =>
+        `update attempts set tenant_id = '${fromWire('notification', sent)}' where message_id = '${messageOf(refused)}'`,
       () =>
         `update attempts a set tenant_id = m.tenant_id from messages m where m.id = a.message_id and m.id = '${messageOf(refused)}'`,
     ],
