@@ -110,7 +110,7 @@ Printed by \`npm run bench\` on ${[...settings].join('; ')}. Each figure is a ra
 machine; only ratios compare, because the machine drifts and is shared by the load generator, the provider, the database and
 both sides. The product runs as its users run it: keys, idempotency, policy, attempts and events are on, and every 202 is
 committed first. The peers stand in \`test/bench/peers/\`. "Disturbed": others used more than a tenth of a processor during a
-round, also when it was repeated.
+round, also when it was repeated. [Where the time goes](throughput.md) says what holds back what is missed.
 
 ![Each figure as a share of its goal](images/benchmarks.svg)
 
@@ -138,6 +138,7 @@ export function chart(measured: readonly Measured[]): string {
   <text x="${left + 2 * unit + 10}" y="${y + 13}">${withUnit(result.median, figure)} (${goalText(figure)})</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 ${height}" font-family="system-ui, sans-serif" font-size="13" fill="#111827">
+  <title>Each figure of the bench as a share of its goal</title>
   <rect width="800" height="${height}" fill="#ffffff"/>
   <text x="${left}" y="18">Share of the goal (line at 1, cut at 2); thin lines from the least round to the best</text>
 ${bars.join('\n')}
