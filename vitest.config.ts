@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** With stores and processes of their own. */
+const ALONE = ['test/faults/matrix.test.ts', 'test/faults/bulk-kill.test.ts'];
+
 // Fast first, and what needs no store starts none. Two workers suit the smallest machine this must run on.
 export default defineConfig({
   test: {
@@ -32,11 +35,24 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'store',
-          include: ['test/{integration,e2e,faults,regressions}/**/*.test.ts'],
+          include: ['test/{integration,e2e,faults,regressions,attacks}/**/*.test.ts'],
+          exclude: ALONE,
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          include: ALONE,
+          // Processes are killed here and waited for; whoever else works on the machine would be measured with them.
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -17,6 +17,14 @@ import * as m0015 from './0015_add_quiet_hours.ts';
 import * as m0016 from './0016_link_retries.ts';
 import * as m0017 from './0017_add_fallback.ts';
 import * as m0018 from './0018_create_campaign_drafts.ts';
+import * as m0019 from './0019_tell_health.ts';
+import * as m0020 from './0020_create_limits.ts';
+import * as m0021 from './0021_create_custody.ts';
+import * as m0022 from './0022_create_erasures.ts';
+import * as m0023 from './0023_chain_audit.ts';
+import * as m0024 from './0024_keep_root.ts';
+import * as m0025 from './0025_place_events.ts';
+import * as m0026 from './0026_create_endpoints.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -37,4 +45,12 @@ export const migrations = [
   { name: '0016_link_retries', ...m0016 },
   { name: '0017_add_fallback', ...m0017 },
   { name: '0018_create_campaign_drafts', ...m0018 },
+  { name: '0019_tell_health', ...m0019 },
+  { name: '0020_create_limits', ...m0020 },
+  { name: '0021_create_custody', ...m0021 },
+  { name: '0022_create_erasures', ...m0022 },
+  { name: '0023_chain_audit', ...m0023 },
+  { name: '0024_keep_root', ...m0024 },
+  { name: '0025_place_events', ...m0025 },
+  { name: '0026_create_endpoints', ...m0026 },
 ];

@@ -1,11 +1,14 @@
 /** The HTTP side: every feature's routes, who may come in, and how each surface says no. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Deps } from './deps.ts';
 import { auditRoutes } from './features/audit/index.ts';
 import { bulkRoutes } from './features/bulks/index.ts';
 import { connectionRoutes } from './features/connections/index.ts';
+import { custodyRoutes } from './features/custody/index.ts';
 import { docsRoutes } from './features/docs/index.ts';
+import { erasureRoutes } from './features/erasure/index.ts';
+import { eventRoutes } from './features/events/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { inboundRoutes } from './features/inbound/index.ts';
 import { notificationRoutes } from './features/notifications/index.ts';
@@ -13,6 +16,7 @@ import { createPortal, type Portal } from './features/portal/index.ts';
 import { sandboxRoutes } from './features/sandbox/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
+import { webhookRoutes } from './features/webhooks/index.ts';
 import { isMoving } from './lib/body.ts';
 import { ApiError, errorBody } from './lib/errors.ts';
 import type { Principal, Route } from './lib/http.ts';
@@ -28,7 +32,22 @@ interface Served {
 
 /** Everything that is served, in the order of the features. */
 export function serve(deps: Deps): Served {
-  const { audit, bulks, connections, inbound, notifications, publicUrl, registry, sandbox, templates, tenants } = deps;
+  const {
+    audit,
+    bulks,
+    connections,
+    custody,
+    erasures,
+    feed,
+    inbound,
+    notifications,
+    publicUrl,
+    registry,
+    sandbox,
+    templates,
+    tenants,
+    webhooks,
+  } = deps;
   const api = [
     ...auditRoutes(audit),
     ...tenantRoutes(tenants),
@@ -38,6 +57,10 @@ export function serve(deps: Deps): Served {
     // Before the notifications, one of which could be called bulk otherwise.
     ...bulkRoutes({ registry, bulks }),
     ...notificationRoutes({ registry, verbs: notifications, queries: notifications }),
+    ...eventRoutes(feed),
+    ...custodyRoutes(custody),
+    ...webhookRoutes(webhooks),
+    ...erasureRoutes(erasures),
     ...inboundRoutes({ inbound, publicUrl }),
     ...healthRoutes(deps),
   ];
@@ -50,7 +73,8 @@ export function serve(deps: Deps): Served {
 export const PATIENCE = { headersMs: 10_000, requestMs: 30_000, idleMs: 30_000 };
 
 export function createApp(deps: Deps, { idleMs }: Pick<typeof PATIENCE, 'idleMs'> = PATIENCE): RequestListener {
-  const { audit, clock, config, log, publicUrl, tenants } = deps;
+  const { audit, clock, config, limits, log, publicUrl, tenants } = deps;
+  limits.join();
   const { routes, portal } = serve(deps);
   return createShell({
     routes,
@@ -84,6 +108,8 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 export interface Listening {
   readonly port: number;
+  /** From now on each answer ends its connection, so that clients and balancers look for another process. */
+  leave(): void;
   /** Takes no new connection, lets requests under way finish for a moment, then cuts what is left. */
   close(withinMs: number): Promise<void>;
 }
@@ -95,8 +121,18 @@ export async function listen(
   host: string,
   patience: Omit<typeof PATIENCE, 'idleMs'> = PATIENCE,
 ): Promise<Listening> {
+  let isLeaving = false;
+  /** Written so that what is under way when we leave ends its connection too. */
+  class Answer extends ServerResponse<IncomingMessage> {
+    // biome-ignore lint/suspicious/noExplicitAny: as Node declares it, in all its forms
+    override writeHead(...given: any): this {
+      if (isLeaving) this.shouldKeepAlive = false;
+      return (super.writeHead as (...all: unknown[]) => this)(...given);
+    }
+  }
   const server: Server = createServer(
     {
+      ServerResponse: Answer,
       headersTimeout: patience.headersMs,
       requestTimeout: patience.requestMs,
       connectionsCheckingInterval: 1_000,
@@ -127,7 +163,11 @@ export async function listen(
   });
   return {
     port: (server.address() as AddressInfo).port,
+    leave() {
+      isLeaving = true;
+    },
     async close(withinMs) {
+      isLeaving = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const timer = setTimeout(() => server.closeAllConnections(), withinMs);

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { type Client, createClient } from './lib/client.ts';
-import { ConfigError, publicUrlOf, readConfig } from './lib/config.ts';
+import { publicUrlOf, readConfig } from './lib/config.ts';
 import { ApiError } from './lib/errors.ts';
 import { newId } from './lib/ids.ts';
 import { out, progress } from './terminal.ts';
@@ -79,11 +79,11 @@ const clientOf = ({ key, url }: Where): Client => {
 async function send(file: string, options: SendOptions): Promise<void> {
   const client = clientOf(options);
   const { size } = await stat(file).catch(() => {
-    throw new ConfigError([`There is no file ${file}.`]);
+    throw new Error(`There is no file ${file}.`);
   });
   const lines = /\.(ndjson|jsonl)$/i.test(file);
   const query = queryOf(lines ? options : await withChannels(client, options));
-  if (lines && query) throw new ConfigError(['The first line of NDJSON says what to send: leave the options out.']);
+  if (lines && query) throw new Error('The first line of NDJSON says what to send: leave the options out.');
   const idempotencyKey = options.resume ?? newId();
   const stopped = new AbortController();
   const stop = () => stopped.abort();

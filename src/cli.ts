@@ -1,21 +1,36 @@
 /** The `carillon` command. It works beside a running embedded installation, whose database it finds through DATA_DIR. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { migrations } from '../migrations/index.ts';
 import { bulkCommand } from './bulk.ts';
+import { eraseCommand, quarantineCommand } from './custody.ts';
 import { createDeps, type Deps } from './deps.ts';
-import { examine } from './doctor.ts';
-import { type Config, ConfigError, loadEnvFile, publicUrlOf, readConfig, startedByNpm } from './lib/config.ts';
+import { examine, type Finding } from './doctor.ts';
+import { keysCommand } from './keys.ts';
+import { type Config, loadEnvFile, publicUrlOf, readConfig, startedByNpm } from './lib/config.ts';
 import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
 import { createLog } from './lib/log.ts';
 import { migrateUp } from './lib/migrate.ts';
 import { start, withKeys } from './main.ts';
 import { loadPlugins } from './plugins.ts';
+import { findTenant, tenantCommand, tenantOption } from './tenants.ts';
 import { banner, nodeNotice, out, outJson, problem } from './terminal.ts';
-import { verify } from './verify.ts';
+import { NOT_YET, verify } from './verify.ts';
 
 /** Runs one command; errors become one clear text and exit code 1. */
 export async function run(args: readonly string[]): Promise<void> {
   loadEnvFile();
+  try {
+    await createProgram().parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    problem(error);
+    process.exitCode = 1;
+  }
+}
+
+/** Every command and option there is; the guard of the documents reads them here. */
+export function createProgram(): Command {
   const program = new Command('carillon')
     .description('Notifications over every channel, on your own machine.')
     .showHelpAfterError();
@@ -39,7 +54,9 @@ export async function run(args: readonly string[]): Promise<void> {
     .option('--json', 'one JSON object')
     .action(async ({ json }: { json?: boolean }) => {
       const config = readConfig();
-      const findings = await examine(config);
+      const isRunning = config.databaseUrl !== undefined || (await findEmbedded(config.dataDir)) !== undefined;
+      const looked = await withDatabase(config, (url) => examine(config, url));
+      const findings = isRunning ? looked : [...looked, STOPPED];
       if (json) outJson({ ok: findings.every(({ ok }) => ok), findings });
       else
         for (const { ok, name, text, fix } of findings)
@@ -54,62 +71,24 @@ export async function run(args: readonly string[]): Promise<void> {
     .action(async ({ json }: { json?: boolean }) => {
       const verdicts = await withDatabase(readConfig(), verify);
       const isGood = verdicts.every(({ ok }) => ok);
-      if (json) outJson({ ok: isGood, verdicts });
-      else
+      if (json) outJson({ ok: isGood, verdicts, not_applicable: NOT_YET });
+      else {
         for (const { ok, id, promise, offenders, more } of verdicts) {
           const broken = `\n${' '.repeat(13)}${offenders.join(' ')}${more ? ' …' : ''}`;
           out(`${ok ? '  ok    ' : '  BROKEN'} ${id.padEnd(4)} ${promise}${ok ? '' : broken}`);
         }
+        for (const { id, promise } of NOT_YET) out(`  n/a    ${id.padEnd(4)} ${promise}`);
+      }
       if (!isGood) process.exitCode = 1;
     });
 
-  const tenant = program.command('tenant').description('the accounts of this installation');
-  tenant
-    .command('create')
-    .description('make a tenant and its first keys')
-    .requiredOption('--name <name>', 'its name')
-    .option('--country <code>', 'default country of phone numbers, such as DE')
-    .option('--language <tag>', 'default language, such as en')
-    .option('--json', 'one JSON object')
-    .action(
-      async ({
-        name,
-        country,
-        language,
-        json,
-      }: {
-        name: string;
-        country?: string;
-        language?: string;
-        json?: boolean;
-      }) => {
-        await withDeps(async ({ tenants }) => {
-          const made = await tenants.create({
-            name,
-            ...(country ? { defaultCountry: country } : {}),
-            ...(language ? { defaultLanguage: language } : {}),
-          });
-          if (json)
-            outJson({
-              tenant_id: made.tenant.id,
-              name: made.tenant.name,
-              live_key: made.liveKey,
-              test_key: made.testKey,
-            });
-          else
-            out(
-              `Tenant    ${made.tenant.name} (${made.tenant.id})\nLive key  ${made.liveKey}\nTest key  ${made.testKey}\nThe keys are shown this once.`,
-            );
-        });
-      },
-    );
-
+  program.addCommand(tenantCommand(withDeps));
   program
     .command('connection')
     .description('provider credentials of a tenant')
     .command('create')
     .description('connect a channel')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .addOption(tenantOption('whose'))
     .requiredOption('--channel <channel>', 'such as email')
     .option('--adapter <adapter>', 'default: the first of the channel')
     .option('--name <name>', 'default: the name of the adapter')
@@ -155,32 +134,43 @@ export async function run(args: readonly string[]): Promise<void> {
     });
 
   program.addCommand(bulkCommand());
-
-  try {
-    await program.parseAsync([...args], { from: 'user' });
-  } catch (error) {
-    problem(error);
-    process.exitCode = 1;
-  }
+  program.addCommand(quarantineCommand(withDeps));
+  program.addCommand(eraseCommand(withDeps));
+  program.addCommand(keysCommand(withDeps));
+  return program;
 }
 
-/** Milliseconds from the wish to leave to the end, at most; and while it is still starting. */
-const LEAVE_MS = 29_500;
+/** What is sound and does not run delivers nothing. */
+const STOPPED: Finding = {
+  name: 'process',
+  ok: false,
+  text: 'Carillon is not running',
+  fix: 'Start it with: npm start',
+};
+
+/** Milliseconds beyond STOP_SECONDS after which the process ends whatever hangs; and while it is still starting. */
+const LEAVE_MS = 4_800;
 const LEAVE_START_MS = 10_000;
+/** One Ctrl-C comes twice under npm: from the terminal, and handed on by npm. */
+const ONE_WISH_MS = 1_000;
 
 async function startCommand(): Promise<void> {
   const began = performance.now();
   const config = readConfig();
   // Heard from the beginning: whoever stops a start that is under way must not leave a database behind.
-  let leaving = false;
+  let leavingSince: number | undefined;
   let started = false;
   const asked = new Promise<void>((resolve) => {
     const leave = (word: string) => {
-      if (leaving) process.exit(130);
-      leaving = true;
+      if (leavingSince !== undefined) {
+        if (performance.now() - leavingSince > ONE_WISH_MS) process.exit(130);
+        return;
+      }
+      leavingSince = performance.now();
       out(`${word}Finishing what is under way; once more to leave at once.`);
-      // Whatever hangs, the process ends; a start that hangs has nothing under way that is worth the wait.
-      setTimeout(() => process.exit(1), LEAVE_MS).unref();
+      // Whatever hangs, the process ends, and nothing is lost: what it held is found again when its lease ends. A start that
+      // hangs has nothing under way that is worth the wait.
+      setTimeout(() => process.exit(), config.stopSeconds * 1_000 + LEAVE_MS).unref();
       setTimeout(() => started || process.exit(1), LEAVE_START_MS).unref();
       resolve();
     };
@@ -192,13 +182,13 @@ async function startCommand(): Promise<void> {
   nodeNotice();
   const running = await start({ config, say: out });
   started = true;
-  if (!leaving) out(await banner(running, (performance.now() - began) / 1_000));
+  if (leavingSince === undefined) out(await banner(running, (performance.now() - began) / 1_000));
   const died = running.died.then((reason) => {
     problem(new Error(`The embedded database ended: ${reason}. Start again; nothing that was acknowledged is lost.`));
     process.exitCode = 1;
   });
   await Promise.race([asked, died]);
-  setTimeout(() => process.exit(1), LEAVE_MS).unref();
+  setTimeout(() => process.exit(), config.stopSeconds * 1_000 + LEAVE_MS).unref();
   await running.stop();
   process.exit(process.exitCode ?? 0);
 }
@@ -237,7 +227,8 @@ async function connectionCommand({
   test,
   json,
 }: ConnectionOptions): Promise<void> {
-  await withDeps(async ({ connections, registry, tenants }) => {
+  await withDeps(async (deps) => {
+    const { connections, registry } = deps;
     const channel = registry.channel(channelId);
     if (!channel)
       throw new Error(
@@ -248,9 +239,9 @@ async function connectionCommand({
       throw new Error(
         `${channelId} has no adapter ${adapterId}; it has ${channel.adapters.map(({ id }) => id).join(', ')}.`,
       );
-    const { id: tenantId } = await tenants.tenant(tenant);
+    await findTenant(deps, tenant);
     const principal = {
-      tenantId,
+      tenantId: tenant,
       mode: 'live',
       scopes: ['manage'],
       actor: { kind: 'operator', id: 'operator' },
@@ -267,7 +258,7 @@ async function connectionCommand({
     if (json) outJson({ ...made, ...(result ? { test: result } : {}) });
     else
       out(
-        `Connection ${made.id} (${channelId}, ${adapter.label}).\nCallbacks  ${made.callback_url}${result ? `\nTest       ${result.note}` : ''}`,
+        `Connection ${made.id} (${channelId}, ${adapter.label}).${made.callback_url ? `\nCallbacks  ${made.callback_url}` : ''}${result ? `\nTest       ${result.note}` : ''}`,
       );
   });
 }
@@ -277,7 +268,8 @@ async function withDeps<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
   const config = readConfig();
   return withDatabase(config, async (databaseUrl) => {
     await migrateUp(databaseUrl, migrations);
-    const log = createLog('warn');
+    // Whoever types a command reads its answer, which tells what a warning of the service would.
+    const log = createLog('error');
     const deps = await createDeps({
       config: config.databaseUrl ? config : withKeys(config),
       databaseUrl,
@@ -297,6 +289,14 @@ async function withDatabase<T>(config: Config, work: (url: string) => Promise<T>
   if (config.databaseUrl) return work(config.databaseUrl);
   const found = await findEmbedded(config.dataDir);
   if (found) return work(found.url);
+  // A command in the wrong folder must not make a database there.
+  if (!existsSync(join(config.dataDir, 'embedded.json')))
+    throw new Error(
+      `There is no installation in ${config.dataDir}. Start one with npm start, or set DATA_DIR or DATABASE_URL.`,
+    );
+  process.stderr.write(
+    `Carillon is not running in ${config.dataDir}; its database is started for this command alone. Start it with: npm start\n`,
+  );
   let server: EmbeddedServer | undefined;
   try {
     server = await startEmbedded({ dataDir: config.dataDir, log: () => undefined });
@@ -311,7 +311,7 @@ function readSetting(
   fields: readonly { name: string; type?: string }[],
 ): [string, string | number | boolean] {
   const at = pair.indexOf('=');
-  if (at < 1) throw new ConfigError([`--set ${pair}: write it as field=value`]);
+  if (at < 1) throw new Error(`--set ${pair}: write it as field=value`);
   const name = pair.slice(0, at);
   const value = pair.slice(at + 1);
   const type = fields.find((field) => field.name === name)?.type;

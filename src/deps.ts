@@ -8,27 +8,35 @@ import { type Audit, createAudit } from './features/audit/index.ts';
 import { type Bulks, createBulks } from './features/bulks/index.ts';
 import { type Campaigns, createCampaigns } from './features/campaigns/index.ts';
 import { type Connections, createConnections } from './features/connections/index.ts';
-import { createEvents } from './features/events/index.ts';
+import { type Custody, createCustody } from './features/custody/index.ts';
+import { createErasures, type Erasures } from './features/erasure/index.ts';
+import { createEvents, createFeed, type Feed } from './features/events/index.ts';
+import { createHealth, type Health } from './features/health/index.ts';
 import { createIdempotency, type Idempotency } from './features/idempotency/index.ts';
 import { createInbound, type Inbound } from './features/inbound/index.ts';
+import { createLimits, type Limits } from './features/limits/index.ts';
 import {
   createNotifications,
   type DispatchTiming,
   type Notifications,
   TIMING,
+  tellMessages,
 } from './features/notifications/index.ts';
 import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
 import { createTemplates, type Templates } from './features/templates/index.ts';
 import { createTenants, type Tenants } from './features/tenants/index.ts';
+import { createWebhooks, type Webhooks, type WebhookTiming } from './features/webhooks/index.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import type { Config } from './lib/config.ts';
-import { createVault, type Vault } from './lib/crypto.ts';
+import type { Vault } from './lib/crypto.ts';
 import { createDb, type Db } from './lib/db.ts';
 import { createEgress } from './lib/egress.ts';
 import { createFetch } from './lib/fetch.ts';
 import type { Log } from './lib/log.ts';
 import { createMail, type Mail } from './lib/mail.ts';
 import { createQueues, type Doorbell, type Queues } from './lib/queue.ts';
+import { openVault } from './lib/sealed.ts';
+import { createTraces } from './lib/traces.ts';
 
 export interface Deps {
   readonly config: Config;
@@ -39,18 +47,24 @@ export interface Deps {
   readonly queues: Queues;
   readonly doorbell: Doorbell;
   readonly registry: Registry;
+  readonly health: Health;
   readonly audit: Audit;
   /** Absent while SYSTEM_SMTP_URL is. */
   readonly mail: Mail | undefined;
   readonly idempotency: Idempotency;
+  readonly limits: Limits;
   readonly tenants: Tenants;
   readonly connections: Connections;
   readonly sandbox: Sandbox;
   readonly templates: Templates;
   readonly notifications: Notifications;
+  readonly feed: Feed;
   readonly bulks: Bulks;
   readonly campaigns: Campaigns;
+  readonly custody: Custody;
   readonly inbound: Inbound;
+  readonly webhooks: Webhooks;
+  readonly erasures: Erasures;
   /** Base address of links and callbacks; known once the listener is. */
   readonly publicUrl: () => string;
   /** In the order that loses nothing: no more work, then clients, then stores. */
@@ -65,8 +79,12 @@ export interface DepsOptions {
   readonly publicUrl: () => string;
   /** Channels of plugins, after ours. */
   readonly plugins?: readonly AnyChannel[];
+  /** Names of those without which this build cannot work; readiness looks for them. Default none. */
+  readonly migrations?: readonly string[];
+  /** What tells the files of an embedded server from a copy of them. */
+  readonly files?: string | undefined;
   /** Shortened by tests. */
-  readonly timing?: Partial<DispatchTiming>;
+  readonly timing?: Partial<DispatchTiming> & { readonly webhooks?: Partial<WebhookTiming> };
 }
 
 export async function createDeps({
@@ -75,22 +93,30 @@ export async function createDeps({
   log,
   publicUrl,
   plugins = [],
+  migrations = [],
+  files,
   timing,
 }: DepsOptions): Promise<Deps> {
   const clock = systemClock;
   const db = createDb({ url: databaseUrl, log });
-  const vault = createVault(config.encryptionKeys);
+  const vault = await openVault(db, config.encryptionKeys).catch(async (error: unknown) => {
+    await db.close();
+    throw error;
+  });
   const queues = await createQueues({ redisUrl: config.redisUrl, databaseUrl, log });
   const doorbell = queues.doorbell();
+  const health = createHealth({ db, queues, log, migrations });
   const registry = createRegistry([...channels, ...plugins]);
   const egress = createEgress(config.egressAllow);
   const fetch = createFetch(egress);
 
+  const traces = config.traces && createTraces({ settings: config.traces, log });
   const events = createEvents();
   const audit = createAudit({ db, clock });
   const idempotency = createIdempotency({ db, clock });
   const mail = config.systemSmtpUrl ? createMail({ url: config.systemSmtpUrl, log }) : undefined;
-  const tenants = createTenants({ db, vault, clock, log, config, audit, mail, publicUrl });
+  const limits = createLimits({ db, clock, log, vault });
+  const tenants = createTenants({ db, vault, clock, log, config, audit, limits, mail, publicUrl });
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const templates = createTemplates({ db, registry, clock, log, audit });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
@@ -110,6 +136,7 @@ export async function createDeps({
     clock,
     log,
     registry,
+    limits,
     tenants,
     connections,
     templates,
@@ -117,8 +144,11 @@ export async function createDeps({
     idempotency,
     doorbell,
     adapterOf: sandbox.adapterOf,
+    isQuarantined: () => custody.isQuarantined(),
     timing: { ...TIMING, ...timing },
+    traces,
   });
+  const feed = createFeed({ db, tell: tellMessages });
   const bulks = createBulks({
     db,
     clock,
@@ -128,9 +158,27 @@ export async function createDeps({
     idempotency,
     doorbell,
     plan: notifications.plan,
+    codes: notifications.codes,
   });
   const campaigns = createCampaigns({ db, registry, connections, templates, bulks });
+  const custody: Custody = createCustody({ db, log, events, audit, doorbell, files });
   const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
+  const webhooks = createWebhooks({
+    db,
+    clock,
+    log,
+    vault,
+    fetch,
+    egress,
+    feed,
+    events,
+    audit,
+    tenants,
+    mail,
+    publicUrl,
+    timing: timing?.webhooks,
+  });
+  const erasures = createErasures({ db, log, clock, registry, vault, events, tenants });
 
   return {
     config,
@@ -141,22 +189,28 @@ export async function createDeps({
     queues,
     doorbell,
     registry,
+    health,
     audit,
     mail,
     idempotency,
+    limits,
     tenants,
     connections,
     sandbox,
     templates,
     notifications,
+    feed,
     bulks,
     campaigns,
+    custody,
     inbound,
+    webhooks,
+    erasures,
     publicUrl,
     async close() {
       await notifications.idle();
-      await Promise.allSettled([tenants.close(), connections.closeAll(), doorbell.close()]);
-      await Promise.allSettled([fetch.close(), queues.close(), mail?.close()]);
+      await Promise.allSettled([tenants.close(), limits.close(), connections.closeAll(), doorbell.close()]);
+      await Promise.allSettled([fetch.close(), queues.close(), mail?.close(), traces?.close()]);
       await db.close();
     },
   };

@@ -1,6 +1,7 @@
 /** `carillon doctor`: looks at everything an installation stands on, and says what to do about what it finds. */
 import { migrations } from '../migrations/index.ts';
-import { createDeps } from './deps.ts';
+import { createDeps, type Deps } from './deps.ts';
+import { keyStates } from './keys.ts';
 import { type Config, isLoopback, publicUrlOf } from './lib/config.ts';
 import { createDb, READER_ROLE } from './lib/db.ts';
 import { findEmbedded } from './lib/embedded.ts';
@@ -15,19 +16,16 @@ export interface Finding {
   readonly fix?: string;
 }
 
-/** Changes nothing. */
-export async function examine(config: Config): Promise<readonly Finding[]> {
-  const found = config.databaseUrl ? undefined : await findEmbedded(config.dataDir);
-  const url = config.databaseUrl ?? found?.url;
-  if (!url)
-    return [
-      {
-        name: 'database',
-        ok: false,
-        text: `no embedded database is running in ${config.dataDir}`,
-        fix: 'Start it with npm start, or set DATABASE_URL.',
-      },
-    ];
+/** Changes nothing. `at`: where the database is; an embedded one may have been started for this alone. */
+export async function examine(config: Config, at = config.databaseUrl): Promise<readonly Finding[]> {
+  const url = at ?? (await findEmbedded(config.dataDir))?.url;
+  const stopped: Finding = {
+    name: 'database',
+    ok: false,
+    text: `no embedded database is running in ${config.dataDir}`,
+    fix: 'Start it with npm start, or set DATABASE_URL.',
+  };
+  if (!url) return [stopped];
   const findings: Finding[] = [];
   const log = createLog('silent');
   const look = async (name: string, fix: string, work: () => Promise<string>): Promise<void> => {
@@ -86,12 +84,20 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
         return 'reads are confined to one tenant by row-level security';
       },
     );
-    const deps = await createDeps({
-      config: config.databaseUrl ? config : withKeys(config),
-      databaseUrl: url,
-      log,
-      publicUrl: () => publicUrlOf(config, config.port),
-    });
+    let deps: Deps;
+    try {
+      deps = await createDeps({
+        config: config.databaseUrl ? config : withKeys(config),
+        databaseUrl: url,
+        log,
+        publicUrl: () => publicUrlOf(config, config.port),
+      });
+    } catch (error) {
+      return [
+        ...findings,
+        { name: 'keys', ok: false, text: (error as Error).message, fix: 'Put the missing key into ENCRYPTION_KEYS.' },
+      ];
+    }
     try {
       await look(
         'queue',
@@ -100,6 +106,8 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
           : 'The queue lives in the database; see above.',
         async () => {
           await deps.queues.check();
+          const unfit = await deps.queues.unfit();
+          if (unfit) throw new Error(unfit);
           return deps.queues.kind === 'redis' ? 'Redis answers' : 'on PostgreSQL';
         },
       );
@@ -117,8 +125,42 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
           throw new Error(
             `${rows.length - open.size} of ${rows.length} connections cannot be unsealed with the keys that are loaded`,
           );
-        return `${rows.length} connection(s) can be unsealed`;
+        const states = await keyStates(deps);
+        const lost = states.filter(({ loaded }) => !loaded);
+        if (lost.length > 0)
+          throw new Error(
+            `${lost.map(({ id, rows }) => `${rows} row(s) are sealed with ${id}`).join(', ')}, not loaded`,
+          );
+        const old = states.filter(({ newest, rows }) => !newest && rows > 0);
+        return `${rows.length} connection(s) can be unsealed${old.length > 0 ? `; still sealed with ${old.map(({ id }) => id).join(', ')}: carillon keys rotate` : ''}`;
       });
+      await look(
+        'restore',
+        'carillon quarantine list shows it; carillon quarantine release, or discard, decides about it.',
+        async () => {
+          const { active, reason, since, messages } = await deps.custody.list();
+          if (active) throw new Error(`${messages} message(s) wait for you since ${since}: ${reason}`);
+          const [row] = await db.query<{ may: boolean }>(
+            `select has_function_privilege('pg_control_system()', 'execute') as may`,
+          );
+          return `nothing waits; a restore is recognised by the store's own record${row?.may ? ', its server and its timeline' : ' (this user may not ask for server and timeline)'}`;
+        },
+      );
+      await look('audit', 'Run: carillon verify', async () => {
+        const head = await deps.audit.head();
+        return head
+          ? `${head.position} row(s) are sealed; the chain ends with ${head.hash}: note it elsewhere now and then`
+          : 'nothing is sealed yet';
+      });
+      await look(
+        'erasures',
+        'Put the missing key back into ENCRYPTION_KEYS, or look into the log; it goes on by itself then.',
+        async () => {
+          const stuck = await deps.erasures.stuck();
+          if (stuck.length > 0) throw new Error(stuck.map(({ id, failure }) => `${id}: ${failure}`).join('; '));
+          return 'every one that was asked for goes on or is done';
+        },
+      );
       await look('connections', 'Open Channels in the portal and press Test beside the one that fails.', async () => {
         const rows = await db.query<{ channel: string; name: string; note: string | null }>(
           `select channel, name, health_note as note from connections where archived_at is null and mode = 'live' and health = 'failing'`,

@@ -5,12 +5,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { migrations } from '../migrations/index.ts';
 import { createApp, type Listening, listen } from './app.ts';
 import { createDeps, type Deps, type DepsOptions } from './deps.ts';
-import { type Config, ConfigError, parseKeys, publicUrlOf } from './lib/config.ts';
+import { type Config, ConfigError, publicUrlOf } from './lib/config.ts';
 import { newEncryptionKey } from './lib/crypto.ts';
 import { type EmbeddedServer, findEmbedded, startEmbedded } from './lib/embedded.ts';
+import { readKeys } from './lib/encryption-keys.ts';
 import { isOutage } from './lib/errors.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { checkSchema, migrateUp } from './lib/migrate.ts';
@@ -25,7 +27,7 @@ export interface Running {
   readonly database: string;
   /** Present when this start made the first tenant. */
   readonly demo: { readonly testKey: string; readonly userId: string } | undefined;
-  /** Ends everything; never takes longer than `withinMs`, even when a store is gone. */
+  /** Ends everything: what is under way has `withinMs` (default STOP_SECONDS), and four seconds later all is over, store or no store. */
   stop(withinMs?: number): Promise<void>;
   /** Resolves with the reason if the embedded database ends by itself. */
   readonly died: Promise<string>;
@@ -38,6 +40,9 @@ export interface StartOptions {
   /** What a person should read while it starts. */
   readonly say?: (line: string) => void;
 }
+
+/** Milliseconds that clients and stores get to be closed in, after what was under way. */
+const CLOSE_MS = 2_000;
 
 /** Throws errors whose message is meant for the person at the terminal. */
 export async function start({
@@ -53,14 +58,32 @@ export async function start({
   let listening: Listening | undefined;
   let working: Working | undefined;
   let metrics: Metrics | undefined;
+  let watching: { stop(): void } | undefined;
   let port = config.port;
-  const stop = async (withinMs = 25_000): Promise<void> => {
+  // A promise that nobody waits for, in an adapter of a stranger as a rule, is a bug to be told of and no reason to end the
+  // work of everybody else. An exception that nobody caught still is.
+  const forgotten = (reason: unknown): void =>
+    log.error({ err: reason }, 'a promise was rejected and nobody caught it');
+  process.on('unhandledRejection', forgotten);
+  const stop = async (withinMs = config.stopSeconds * 1_000): Promise<void> => {
+    watching?.stop();
+    const until = performance.now() + withinMs;
+    const left = () => Math.max(0, until - performance.now());
+    const shut = async (): Promise<void> => {
+      // Balancers are told first, and while they look for another door ours stays open.
+      deps?.health.leave();
+      listening?.leave();
+      if (listening && config.drainSeconds > 0) await delay(Math.min(config.drainSeconds * 1_000, left()));
+      await listening?.close(left());
+    };
     const steps = (async () => {
-      await Promise.all([listening?.close(Math.min(withinMs, 5_000)), working?.stop(withinMs), metrics?.close()]);
-      await deps?.close();
+      await Promise.allSettled([shut(), working?.stop(withinMs)]);
+      await Promise.allSettled([metrics?.close(), deps?.close()]);
     })().catch((error: unknown) => log.warn({ err: error }, 'not everything could be closed'));
-    await Promise.race([steps, new Promise((resolve) => setTimeout(resolve, withinMs + 3_000).unref())]);
-    await server?.stop();
+    // Whatever hangs in a store that is gone is left hanging: what was taken is found again when its lease ends.
+    await Promise.race([steps, delay(withinMs + CLOSE_MS, undefined, { ref: false })]);
+    await Promise.race([server?.stop(), delay(CLOSE_MS, undefined, { ref: false })]);
+    process.off('unhandledRejection', forgotten);
   };
   try {
     try {
@@ -76,8 +99,13 @@ export async function start({
       log,
       publicUrl: () => publicUrlOf(config, port),
       plugins,
+      migrations: migrations.map(({ name }) => name),
+      files: server?.files,
       ...(timing ? { timing } : {}),
     });
+    // Before anything is served or sent: a store out of a backup may have nothing open that goes by itself.
+    await deps.custody.check();
+    watching = deps.custody.watch();
     const demo = server && config.role === 'all' ? await deps.tenants.ensureDemo() : undefined;
     if (config.role !== 'worker') {
       listening = await listen(createApp(deps), config.port, config.host).catch((error: NodeJS.ErrnoException) => {
@@ -153,10 +181,11 @@ export function withKeys(config: Config): Config {
     mkdirSync(config.dataDir, { recursive: true });
     writeFileSync(file, `${newEncryptionKey()}\n`, { mode: 0o600, flag: 'wx' });
   }
-  const keys = parseKeys(readFileSync(file, 'utf8').trim());
-  if (!keys)
+  const { keys, faults } = readKeys(readFileSync(file, 'utf8'));
+  if (faults.length > 0)
     throw new ConfigError([
-      `${file} does not hold an encryption key. Restore it from a backup: without it stored credentials cannot be read.`,
+      ...faults.map((fault) => `${file}: ${fault}.`),
+      'Mend the file, or restore it from a backup: without its keys stored credentials cannot be read.',
     ]);
   return { ...config, encryptionKeys: keys };
 }

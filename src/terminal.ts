@@ -56,9 +56,13 @@ export async function banner({ deps, url, port, database, demo }: Running, secon
   if (port === undefined) return [...lines, '  Role      worker: delivers what other processes accept', ''].join('\n');
   const local = `http://localhost:${port}`;
   lines.push(`  Portal    ${url}/portal`, `  API docs  ${url}/docs`);
+  const unclaimed = demo || config.databaseUrl ? undefined : await tenants.unclaimed();
   if (!demo)
     return [
       ...lines,
+      ...(unclaimed
+        ? [`  Sign in   nobody has set a password yet: npx carillon user link --email ${unclaimed} --sign-in`]
+        : []),
       `  Keys      ${url}/portal/keys, or: npx carillon tenant create --name "My company"`,
       ...production(config.databaseUrl),
       '',

@@ -13,32 +13,57 @@ const SWEEP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export async function startWorker({
+  audit,
   config,
   bulks,
   campaigns,
   db,
+  erasures,
   idempotency,
   inbound,
+  limits,
   log,
   notifications,
   queues,
   sandbox,
+  webhooks,
 }: Deps): Promise<Working> {
-  const applied = runner('inbound', inbound.apply);
+  const applied = runner('inbound', async () => {
+    const read = await inbound.apply();
+    // What providers have said is what endpoints wait for; the rest is found by the sweep.
+    if (read > 0 && !isStopping) void told();
+    return read;
+  });
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
   const cancelled = runner('bulks', bulks.cancelSome);
   const watched = runner('rollouts', notifications.watchRollouts);
+  const erased = runner('erasures', erasures.work);
+  const tended = runner('erased', () => erasures.tend());
+  const sealed = runner('audit', audit.seal);
+  const delivered = runner('deliveries', () => webhooks.deliver(deliverMore));
+  const told = runner('endpoints', async () => {
+    const moved = await webhooks.fanOut();
+    if (moved > 0) deliverMore();
+    return moved;
+  });
   const keepHouse = runner('housekeeping', async () => {
     const dropped = (await notifications.purge(config.retentionDays)) + (await inbound.purge(config.retentionDays));
     if (dropped > 0) log.info({ partitions: dropped }, 'dropped what is older than RETENTION_DAYS');
     await db.query('select ensure_all_partitions()');
     await idempotency.purge();
+    await limits.purge();
     await bulks.purge();
     await campaigns.purge();
+    await erasures.purge();
+    await webhooks.purge(config.retentionDays);
     return 0;
   });
 
+  let isStopping = false;
+  function deliverMore(): void {
+    if (!isStopping) void delivered();
+  }
   /** One run at a time; a call during a run makes it run once more; a full batch is followed by the next. */
   function runner(name: string, work: () => Promise<number>): { (): Promise<void>; idle(): Promise<void> } {
     let current: Promise<void> | undefined;
@@ -47,11 +72,11 @@ export async function startWorker({
       do {
         again = false;
         try {
-          while ((await work()) > 0);
+          while ((await work()) > 0 && !isStopping);
         } catch (error) {
           log.warn({ err: error, job: name }, 'a job failed; it is tried again at the next tick');
         }
-      } while (again);
+      } while (again && !isStopping);
     };
     const start = (): Promise<void> => {
       if (current) again = true;
@@ -72,6 +97,11 @@ export async function startWorker({
     void swept();
     void cancelled();
     void watched();
+    void erased();
+    void tended();
+    void sealed();
+    void told();
+    void delivered();
   };
   const timer = setInterval(sweep, SWEEP_MS);
   sweep();
@@ -82,15 +112,22 @@ export async function startWorker({
 
   return {
     async stop(withinMs) {
+      isStopping = true;
       clearInterval(timer);
       await Promise.all([
         listener.close(),
+        webhooks.stop(withinMs),
         notifications.dispatcher.stop(withinMs),
         applied.idle(),
         played.idle(),
         swept.idle(),
         cancelled.idle(),
         watched.idle(),
+        erased.idle(),
+        tended.idle(),
+        sealed.idle(),
+        told.idle(),
+        delivered.idle(),
         keepHouse.idle(),
       ]);
     },

@@ -162,18 +162,24 @@ export function classify(
   return new DeliveryError(known ?? byStatus(response.status, providerCode !== undefined), details);
 }
 
-/** Text that a provider wrote, without the secrets it may have repeated. */
+/** Text that a provider wrote, without the secrets it may have repeated: as they are, escaped, or within a header of Basic. */
 export function redact(text: string, adapter: Pick<Adapter, 'credentials'>, credentials: Credentials): string {
   let clean = text;
-  for (const { name, secret } of adapter.credentials) {
+  const secrets = adapter.credentials.flatMap(({ name, secret }) => {
     const value = credentials[name];
-    if (!secret || typeof value !== 'string' || value.length < SECRET_MIN) continue;
+    return secret && typeof value === 'string' && value.length >= SECRET_MIN ? [value] : [];
+  });
+  for (const value of secrets)
     for (const form of new Set([value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]))
       clean = clean.replaceAll(form, '[redacted]');
-  }
-  return clean;
+  return clean.replace(ENCODED, (run) => {
+    const plain = Buffer.from(run, 'base64');
+    return secrets.some((value) => plain.includes(value)) ? '[redacted]' : run;
+  });
 }
 
+/** What may be base64 of something. */
+const ENCODED = /[A-Za-z0-9+/_-]{8,}={0,2}/g;
 /** Shorter secrets would blot out ordinary words. */
 const SECRET_MIN = 4;
 

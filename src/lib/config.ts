@@ -7,6 +7,8 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type EncryptionKey, readKeys } from './encryption-keys.ts';
+import { readTraceSettings, type TraceSettings } from './trace-settings.ts';
 
 export type Role = 'all' | 'api' | 'worker';
 export type SignUp = 'open' | 'invite' | 'closed';
@@ -28,17 +30,22 @@ export interface Config {
   readonly defaultCountry: string | undefined;
   readonly plugins: readonly string[];
   readonly metricsPort: number | undefined;
+  /** What is under way when the process is asked to stop has so long. */
+  readonly stopSeconds: number;
+  /** Of these, the door stays open so long while readiness is red. */
+  readonly drainSeconds: number;
   /** 0: for ever. */
   readonly retentionDays: number;
   /** `host:port` pairs that outbound calls may reach although they are private. */
   readonly egressAllow: readonly string[];
+  /** Of a tenant in each mode; absent: none. */
+  readonly rateLimit: { readonly requests: number; readonly seconds: number } | undefined;
+  /** 0: no limit. */
+  readonly otpPerHour: number;
   readonly logLevel: string;
+  /** Absent: no traces. */
+  readonly traces: TraceSettings | undefined;
   readonly production: boolean;
-}
-
-export interface EncryptionKey {
-  readonly id: string;
-  readonly secret: Buffer;
 }
 
 interface Setting {
@@ -82,7 +89,7 @@ export const SETTINGS: readonly Setting[] = [
     key: 'ENCRYPTION_KEYS',
     default: 'generated into DATA_DIR',
     meaning:
-      'Keys that seal stored credentials: id:base64 of 32 bytes, comma-separated, newest first. Required with DATABASE_URL or NODE_ENV=production.',
+      'Keys that seal stored credentials: id:base64 of 32 bytes, newest first, with commas or line ends between them. Required with DATABASE_URL or NODE_ENV=production.',
     example: 'k1:BASE64_OF_32_RANDOM_BYTES',
   },
   {
@@ -123,7 +130,21 @@ export const SETTINGS: readonly Setting[] = [
   {
     key: 'METRICS_PORT',
     default: 'none',
-    meaning: 'Port of a listener of its own for metrics, on HOST. Without it there is none.',
+    meaning:
+      'Port of a listener of its own for metrics and, where there is no API, /health/live and /health/ready; on HOST. Without it there is none.',
+  },
+  {
+    key: 'STOP_SECONDS',
+    default: '25',
+    meaning:
+      'Seconds that requests and provider calls under way may take when the process is asked to stop, 1 to 600; it ends at most 5 seconds later.',
+  },
+  {
+    key: 'DRAIN_SECONDS',
+    default: '0',
+    meaning:
+      'Of STOP_SECONDS, how long the port stays open while /health/ready already answers 503, so that a load balancer sees it first.',
+    example: '5',
   },
   {
     key: 'EGRESS_ALLOW',
@@ -135,10 +156,47 @@ export const SETTINGS: readonly Setting[] = [
     key: 'RETENTION_DAYS',
     default: '0',
     meaning:
-      'Days that messages, their history and providers’ callbacks are kept, at least 35; they go by whole months. 0 keeps them for ever.',
+      'Days that messages, their history, providers’ callbacks and deliveries to webhooks are kept, at least 35; the first three go by whole months. 0 keeps them for ever.',
     example: '400',
   },
-  { key: 'LOG_LEVEL', default: 'info', meaning: 'fatal, error, warn, info, debug or silent.' },
+  {
+    key: 'RATE_LIMIT_PER_SECOND',
+    default: '50000',
+    meaning:
+      'Requests, and rows of bulks, that a tenant may make a second in each mode, where the operator has set no other for it; those of a minute may come at once. 0 is no limit.',
+    example: '100',
+  },
+  {
+    key: 'OTP_PER_HOUR',
+    default: '5',
+    meaning:
+      'Live messages of the category otp that one address gets from a tenant within an hour, against SMS pumping. 0 is no limit.',
+  },
+  {
+    key: 'LOG_LEVEL',
+    default: 'info',
+    meaning:
+      'fatal, error, warn, info, debug or silent. info tells of attempts that went wrong; debug has a line for each attempt and request.',
+  },
+  {
+    key: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    default: 'none',
+    meaning: 'OpenTelemetry collector (OTLP over HTTP, JSON) that gets the traces. Without it there are none.',
+    example: 'http://collector.internal:4318',
+  },
+  {
+    key: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: 'none',
+    meaning: 'Headers for the collector: name=value pairs, comma-separated.',
+    example: 'authorization=Bearer%20secret',
+  },
+  { key: 'OTEL_SERVICE_NAME', default: 'carillon', meaning: 'Name of this installation in the traces.' },
+  {
+    key: 'OTEL_TRACES_SAMPLER_ARG',
+    default: '1',
+    meaning: 'Share of the notifications whose trace is kept, from 0 to 1; every process keeps the same ones.',
+    example: '0.01',
+  },
 ];
 
 /** Every wrong setting of a start, each with its meaning. */
@@ -160,7 +218,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const value = parse(text);
     if (value !== undefined) return value;
     faults.push(
-      `${key} must be ${form}; it is ${/KEY|URL/.test(key) ? 'something else' : JSON.stringify(text)}. ${SETTINGS.find((setting) => setting.key === key)?.meaning ?? ''}`.trim(),
+      `${key} must be ${form}; it is ${/KEY|URL|HEADERS/.test(key) ? 'something else' : JSON.stringify(text)}. ${SETTINGS.find((setting) => setting.key === key)?.meaning ?? ''}`.trim(),
     );
     return fallback;
   };
@@ -199,12 +257,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     'a postgres:// address',
   );
   const production = env.NODE_ENV === 'production';
-  const encryptionKeys = read<readonly EncryptionKey[]>(
-    'ENCRYPTION_KEYS',
-    [],
-    parseKeys,
-    'id:base64 pairs, each key 32 bytes',
-  );
+  const wanted = env.ENCRYPTION_KEYS?.trim() ? readKeys(env.ENCRYPTION_KEYS) : { keys: [], faults: [] };
+  const encryptionKeys = wanted.faults.length > 0 ? [] : wanted.keys;
+  for (const fault of wanted.faults) faults.push(`ENCRYPTION_KEYS must be id:base64 pairs; ${fault}.`);
   if (encryptionKeys.length === 0 && !env.ENCRYPTION_KEYS && (databaseUrl || production))
     faults.push(
       `ENCRYPTION_KEYS is required with ${databaseUrl ? 'DATABASE_URL' : 'NODE_ENV=production'}. Make one with: node -p "'k1:'+crypto.randomBytes(32).toString('base64')"`,
@@ -251,12 +306,16 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       'a list of modules',
     ),
     metricsPort: read<number | undefined>('METRICS_PORT', undefined, whole(1, 65_535), 'a port number'),
+    stopSeconds: read('STOP_SECONDS', 25, whole(1, 600), 'a number of seconds from 1 to 600'),
+    drainSeconds: read('DRAIN_SECONDS', 0, whole(0, 60), 'a number of seconds from 0 to 60'),
     egressAllow: read<readonly string[]>(
       'EGRESS_ALLOW',
       [],
       list((item) => /^(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}$/i.test(item)),
       'host:port pairs',
     ),
+    rateLimit: perMinute(read('RATE_LIMIT_PER_SECOND', 50_000, whole(0, 10_000_000), 'a whole number up to 10000000')),
+    otpPerHour: read('OTP_PER_HOUR', 5, whole(0, 1_000), 'a number from 0 to 1000'),
     retentionDays: read('RETENTION_DAYS', 0, zeroOr(whole(35, 36_500)), '0 or a number from 35 to 36500'),
     logLevel: read(
       'LOG_LEVEL',
@@ -264,6 +323,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
       'fatal, error, warn, info, debug or silent',
     ),
+    traces: readTraceSettings(read),
     production,
   };
   const known = new Set(SETTINGS.map(({ key }) => key));
@@ -290,13 +350,8 @@ export function senderOf(smtpUrl: string): string | undefined {
   }
 }
 
-export function parseKeys(text: string): readonly EncryptionKey[] | undefined {
-  const keys = text.split(',').map((item) => {
-    const [, id, base64] = /^\s*([\w-]{1,32}):([A-Za-z0-9+/_-]{43}=?)\s*$/.exec(item) ?? [];
-    return id && base64 ? { id, secret: Buffer.from(base64, 'base64') } : undefined;
-  });
-  return keys.every((key) => key?.secret.length === 32) ? (keys as EncryptionKey[]) : undefined;
-}
+const perMinute = (perSecond: number): Config['rateLimit'] =>
+  perSecond === 0 ? undefined : { requests: perSecond * 60, seconds: 60 };
 
 /** The folder that holds package.json, whether this runs from the sources or from `dist`. */
 export const projectRoot: string = (() => {

@@ -19,13 +19,18 @@ const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '
 export const copyText = (value: string): string =>
   SPECIAL.test(value) ? value.replace(/[\\\n\r\t]/g, (character) => ESCAPES[character] as string) : value;
 
+/** As a column: nothing. */
+export const NULL = '\\N';
+export const textOrNull = (value: string | null | undefined): string =>
+  value === null || value === undefined ? NULL : copyText(value);
+
 /** One row. Objects are handed in as JSON. */
 export function copyLine(values: readonly CopyValue[]): string {
   let line = '';
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as CopyValue;
     if (i > 0) line += '\t';
-    line += value === null ? '\\N' : typeof value === 'string' ? copyText(value) : String(value);
+    line += value === null ? NULL : typeof value === 'string' ? copyText(value) : String(value);
   }
   return `${line}\n`;
 }

@@ -1,9 +1,18 @@
 /**
  * Secrets: sealing what must be read again (AES-256-GCM), hashing what must only be recognised, and deriving every key of
- * the installation from the ones in the configuration.
+ * the installation from one root (`sealed.ts` keeps it).
  */
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import type { EncryptionKey } from './config.ts';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+  scrypt,
+  timingSafeEqual,
+} from 'node:crypto';
+import type { EncryptionKey } from './encryption-keys.ts';
 
 /** Seals text for one place only: what is sealed for one record cannot be opened as another's. */
 export interface Vault {
@@ -15,16 +24,19 @@ export interface Vault {
   derive(purpose: string): Buffer;
   /** The id of the key that seals now. */
   readonly keyId: string;
+  /** Of all keys that open, the newest first. */
+  readonly keyIds: readonly string[];
 }
 
-export function createVault(keys: readonly EncryptionKey[]): Vault {
+/** `root`: of what is derived; without it the oldest key is. */
+export function createVault(keys: readonly EncryptionKey[], root?: Buffer): Vault {
   const [newest] = keys;
   if (!newest) throw new Error('no encryption key');
   const byId = new Map(keys.map((key) => [key.id, key.secret]));
-  // The oldest key stays the root of what is derived, so that adding a key signs nobody out.
-  const root = keys[keys.length - 1] ?? newest;
+  const derivedFrom = root ?? (keys.at(-1) ?? newest).secret;
   return {
     keyId: newest.id,
+    keyIds: keys.map(({ id }) => id),
     seal(text, place) {
       const nonce = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', newest.secret, nonce);
@@ -48,14 +60,21 @@ export function createVault(keys: readonly EncryptionKey[]): Vault {
       decipher.setAuthTag(Buffer.from(tag, 'base64url'));
       return Buffer.concat([decipher.update(Buffer.from(text, 'base64url')), decipher.final()]).toString('utf8');
     },
-    derive: (purpose) => Buffer.from(hkdfSync('sha256', root.secret, 'carillon', purpose, 32)),
+    derive: (purpose) => Buffer.from(hkdfSync('sha256', derivedFrom, 'carillon', purpose, 32)),
   };
 }
 
-export const newEncryptionKey = (): string => `k1:${randomBytes(32).toString('base64')}`;
+export const newEncryptionKey = (id = 'k1'): string => `${id}:${randomBytes(32).toString('base64')}`;
 
 export const sha256 = (text: string | Buffer): Buffer => hash('sha256', text, 'buffer');
 export const sha256Hex = (text: string | Buffer): string => hash('sha256', text, 'hex');
+
+/**
+ * Stands for an address that is not kept: whoever has the address can tell whether it is the one, nobody can tell the address.
+ * `key` is derived for the purpose; the tenant is part of it, so that two tenants' lists cannot be compared.
+ */
+export const addressDigest = (key: Buffer, tenantId: string, channel: string, address: string): string =>
+  createHmac('sha256', key).update(`${tenantId}\n${channel}\n${address}`).digest('base64url');
 
 /** Equal in constant time. */
 export const sameDigest = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);

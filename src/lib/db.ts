@@ -7,6 +7,7 @@ import pg from 'pg';
 import { ApiError } from './errors.ts';
 import { Flight, type Leg, type Statement } from './flight.ts';
 import type { Log } from './log.ts';
+import { createVigil, StoreSilent } from './vigil.ts';
 
 /** The database or an open transaction. A statement with values is prepared once per connection. */
 export interface Sql {
@@ -24,8 +25,11 @@ export interface Trx extends Sql {
 export interface Db extends Sql {
   /** One transaction of legs that do not wait for each other's rows, in a single round trip. Tried again as `transaction`. */
   readonly batch: Trx['batch'];
-  /** One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. */
-  transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
+  /**
+   * One transaction as the writer. A deadlock or a serialisation failure is tried again, three times at most. A statement of
+   * it may take `statementSeconds`, default 15; `Infinity`: however long.
+   */
+  transaction<T>(work: (trx: Trx) => Promise<T>, options?: { readonly statementSeconds?: number }): Promise<T>;
   /** A read-only transaction that can see the rows of this tenant and no others. */
   read<T>(tenantId: string, work: (trx: Sql) => Promise<T>): Promise<T>;
   /** The same for statements that do not wait for each other's rows, in a single round trip; the rows of each, in order. */
@@ -66,7 +70,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     connectionString: url,
     connectionTimeoutMillis: 3_000,
     idleTimeoutMillis: 10_000,
-    statement_timeout: 15_000,
+    statement_timeout: STATEMENT_SECONDS * 1_000,
     lock_timeout: 2_000,
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
@@ -98,34 +102,80 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
   /** Connections on which nobody knows any more what is prepared. */
   const tainted = new WeakSet<pg.PoolClient>();
 
-  async function fly(client: pg.PoolClient, legs: readonly Leg[]): Promise<object[][]> {
-    const flight = new Flight(legs);
+  const vigil = createVigil({
+    probe: (signal) => answers(url, signal),
+    onChange: (isSilent) =>
+      isSilent
+        ? log.error('the database does not answer; what needs it is refused until it does')
+        : log.warn('the database answers again'),
+  });
+
+  /** A connection, or an outage within moments: who waits here is watched as well. */
+  const checkout = (pool: pg.Pool): Promise<pg.PoolClient> =>
+    new Promise((resolve, reject) => {
+      let isOver = false;
+      const waiting = vigil.begin(() => {
+        isOver = true;
+        reject(new StoreSilent());
+      });
+      pool.connect((error, client) => {
+        vigil.end(waiting);
+        if (isOver) client?.release();
+        else if (error || !client) reject(error);
+        else resolve(client);
+      });
+    });
+
+  /** One question on this connection; it breaks when the store has fallen silent. */
+  async function watched<T>(client: pg.PoolClient, ask: () => Promise<T>, lostMs?: number): Promise<T> {
+    const waiting = vigil.begin(() => hangUp(client), lostMs);
+    try {
+      return await ask();
+    } finally {
+      vigil.end(waiting);
+    }
+  }
+
+  async function launch(client: pg.PoolClient, flight: Flight, lostMs?: number): Promise<object[][]> {
+    const waiting = vigil.begin(() => hangUp(client), lostMs);
     client.query(flight);
     try {
       return await flight.landed;
     } catch (error) {
       if (flight.isTainted) tainted.add(client);
       throw error;
+    } finally {
+      vigil.end(waiting);
     }
   }
 
-  const query = async (client: pg.PoolClient, text: string, values?: readonly unknown[]): Promise<object[]> =>
-    values ? ((await fly(client, [{ text, values }]))[0] as object[]) : (await client.query(text)).rows;
+  const fly = (client: pg.PoolClient, legs: readonly Leg[], lostMs?: number): Promise<object[][]> =>
+    launch(client, new Flight(legs), lostMs);
 
-  /** `begin` may be several statements: they travel together. */
-  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>): Promise<T> {
-    const client = await pool.connect();
+  const query = async (
+    client: pg.PoolClient,
+    text: string,
+    values?: readonly unknown[],
+    lostMs?: number,
+  ): Promise<object[]> =>
+    values
+      ? ((await fly(client, [{ text, values }], lostMs))[0] as object[])
+      : (await watched(client, () => client.query(text), lostMs)).rows;
+
+  /** `begin` may be several statements: they travel together. `lostMs`: as the watch has it. */
+  async function within<T>(pool: pg.Pool, begin: string, work: (trx: Trx) => Promise<T>, lostMs?: number): Promise<T> {
+    const client = await checkout(pool);
     let broken: unknown;
     try {
-      await client.query(begin);
+      await watched(client, () => client.query(begin));
       const result = await work({
-        query: (text, values) => query(client, text, values) as Promise<never[]>,
-        batch: (legs) => fly(client, legs) as Promise<never>,
+        query: (text, values) => query(client, text, values, lostMs) as Promise<never[]>,
+        batch: (legs) => fly(client, legs, lostMs) as Promise<never>,
       });
-      await client.query('commit');
+      await watched(client, () => client.query('commit'), lostMs);
       return result;
     } catch (error) {
-      await client.query('rollback').catch((failure: unknown) => {
+      await watched(client, () => client.query('rollback')).catch((failure: unknown) => {
         broken = failure;
       });
       throw error;
@@ -136,7 +186,7 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
 
   /** The server has rolled back what failed; a connection that broke is not lent out again. */
   async function borrow<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await pool.connect();
+    const client = await checkout(pool);
     let broken = false;
     try {
       return await work(client);
@@ -170,7 +220,13 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
 
   return {
     query: (text, values) => borrow(writer, (client) => query(client, text, values)) as Promise<never[]>,
-    transaction: (work) => again(() => within(writer, 'begin', work)),
+    transaction(work, { statementSeconds: seconds } = {}) {
+      if (seconds === undefined) return again(() => within(writer, 'begin', work));
+      // The server's own limit comes first, with a word; the watch is for a connection on which none comes.
+      const limit = Number.isFinite(seconds) ? Math.round(seconds * 1_000) : 0;
+      const begin = `begin; set local statement_timeout = ${limit}`;
+      return again(() => within(writer, begin, work, (seconds + 5) * 1_000));
+    },
     batch: (legs) => again(() => borrow(batches, (client) => fly(client, legs))) as Promise<never>,
     async read(tenantId, work) {
       let confined = false;
@@ -185,12 +241,11 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
       }
     },
     async look(tenantId, statements) {
-      const client = await reader.connect();
+      const client = await checkout(reader);
       const flight = new Flight([...readerLegs(tenantId), ...statements, COMMIT]);
       let broken = false;
       try {
-        client.query(flight);
-        return (await flight.landed).slice(READER_LEGS, -1) as never;
+        return (await launch(client, flight)).slice(READER_LEGS, -1) as never;
       } catch (error) {
         // What failed has left its transaction open, and the role taken in it.
         broken = true;
@@ -201,10 +256,26 @@ export function createDb({ url, log, connections = 8 }: DbOptions): Db {
     },
     async close() {
       leaving = true;
+      vigil.close();
       await Promise.all([writer.end(), reader.end(), batches.end()]);
     },
   };
 }
+
+/** What waits on it fails as for any connection that broke. */
+const hangUp = (client: pg.ClientBase): void =>
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+
+/** Asks the store for a word, over a connection that is made for it. */
+async function answers(url: string, signal: AbortSignal): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'carillon-vigil' });
+  client.on('error', () => undefined);
+  signal.addEventListener('abort', () => hangUp(client), { once: true });
+  await client.connect();
+  await client.query('select');
+  await client.end();
+}
+
 const settings = (...list: readonly string[]): string => list.map((setting) => `-c ${setting}`).join(' ');
 /**
  * Rows are found by index, however small the tables were when a statement was planned: a plan made for a new installation, or
@@ -213,6 +284,7 @@ const settings = (...list: readonly string[]): string => list.map((setting) => `
 const BY_INDEX = settings('enable_seqscan=off', 'enable_mergejoin=off', 'jit=off');
 /** Plans of batches are made once; compiling them costs more than they. */
 const BY_KEY = `${BY_INDEX} ${settings('plan_cache_mode=force_generic_plan')}`;
+const STATEMENT_SECONDS = 15;
 const COLLISIONS = new Set(['40001', '40P01']);
 /** Role and tenant until the end of the transaction, in one round trip; all its statements see one moment. */
 const asReader = (tenantId: string): string =>

@@ -3,7 +3,7 @@
  * (all answers must be public), and as the peer of the open socket. What the operator lists in EGRESS_ALLOW may be private;
  * the guard itself is never off.
  */
-import { lookup as dnsLookup } from 'node:dns';
+import { lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction, type Socket, connect as tcpConnect } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
@@ -25,7 +25,14 @@ export interface Egress {
   dial(host: string, port: number, timeoutMs?: number): Promise<Socket>;
 }
 
-export function createEgress(allow: readonly string[]): Egress {
+/** Resolves a name to all its addresses, as `lookup` of `node:dns` does. */
+export type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, answers: LookupAddress[]) => void,
+) => void;
+
+export function createEgress(allow: readonly string[], resolve: Resolve = dnsLookup): Egress {
   const allowed = new Set(allow.map((pair) => pair.toLowerCase()));
   const isAllowed = (host: string, port: number): boolean =>
     allowed.has(`${isIP(host) === 6 ? `[${host}]` : host.toLowerCase()}:${port}`);
@@ -43,7 +50,7 @@ export function createEgress(allow: readonly string[]): Egress {
       return undefined;
     },
     lookup: (port) => (hostname, options, callback) => {
-      dnsLookup(hostname, { ...options, all: true }, (error, answers) => {
+      resolve(hostname, { ...options, all: true }, (error, answers) => {
         if (error) return callback(error, '', 0);
         const bad = answers.find(({ address }) => !isOpen(address, port) && !isAllowed(hostname, port));
         if (bad) return callback(new BlockedAddress(`${hostname} leads to an address that is not public`), '', 0);
@@ -60,7 +67,7 @@ export function createEgress(allow: readonly string[]): Egress {
       throw new BlockedAddress(`${host} led to an address that is not public`);
     },
     dial: (host, port, timeoutMs = 10_000) =>
-      new Promise((resolve, reject) => {
+      new Promise((done, reject) => {
         const refusal = egress.refusal(host, port);
         if (refusal) return reject(new BlockedAddress(refusal));
         const socket = tcpConnect({ host, port, lookup: egress.lookup(port) });
@@ -82,7 +89,7 @@ export function createEgress(allow: readonly string[]): Egress {
           socket.off('timeout', late);
           try {
             egress.checkPeer(socket, host, port);
-            resolve(socket);
+            done(socket);
           } catch (error) {
             reject(error);
           }

@@ -9,6 +9,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -31,6 +32,8 @@ export interface EmbeddedServer {
   version: string;
   /** Of the server's first process. */
   pid: number;
+  /** Differs between the database's files and any copy of them; undefined where the file system cannot tell. */
+  files: string | undefined;
   /** The database was made by this start. */
   firstStart: boolean;
   /** Ends the server within 5 s where the disk allows; resolves when it is gone. May be called again. */
@@ -178,6 +181,12 @@ async function launchOnPort(place: Place, token: string, given: Record<string, s
   }
 }
 
+/** When a file was made: whoever copies it makes another one, whatever other times the copy claims. */
+async function born(file: string): Promise<string | undefined> {
+  const { birthtimeNs } = await stat(file, { bigint: true });
+  return birthtimeNs > 0n ? String(birthtimeNs) : undefined;
+}
+
 /** Logs in as Carillon will, which proves role, password and database; gives the server's version. */
 async function checkLogin(url: string, dataDir: string): Promise<string> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
@@ -255,6 +264,7 @@ export async function startEmbedded(options: {
     });
     return {
       ...facts,
+      files: await born(join(place.cluster, 'PG_VERSION')),
       pid: server.pid,
       died,
       stop: () => {

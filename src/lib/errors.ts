@@ -44,6 +44,11 @@ export const ERRORS = {
     'permission_error',
     'The key is valid but lacks the scope this call needs. Use a key with that scope, or create one in the portal.',
   ),
+  ip_not_allowed: entry(
+    403,
+    'permission_error',
+    'The key is valid but may not be used from this address. Add the address to allowed_ips of the key.',
+  ),
   csrf: entry(
     403,
     'permission_error',
@@ -247,7 +252,16 @@ export const ERRORS = {
     'conflict_error',
     'Only a notification whose every message has definitely failed can be retried.',
   ),
-  rate_limited: entry(429, 'rate_limit_error', 'Too many requests. Wait as Retry-After says.'),
+  rate_limited: entry(
+    429,
+    'rate_limit_error',
+    'Too many requests. Wait as Retry-After says. Nothing was done, and an idempotency key stays free.',
+  ),
+  recipient_rate_limited: entry(
+    429,
+    'rate_limit_error',
+    'This address has been sent as many one-time codes within an hour as it may get. Nothing was sent, and an idempotency key stays free. Wait as Retry-After says; if your users need more, the operator can allow it.',
+  ),
   internal_error: entry(
     500,
     'internal_error',

@@ -11,6 +11,18 @@ import type { Upload } from './multipart.ts';
 export type Mode = 'live' | 'sandbox';
 export type Scope = 'send' | 'read' | 'manage';
 
+/** What a caller may use up within some time. */
+export interface Meter {
+  /** At once, as a rule. Throws `rate_limited`; then nothing was used up but what the same request has `paid` before. */
+  spend(cost: number, paid?: number): Promise<void> | undefined;
+  /** Uses up what was done already. Those who come later wait until it is made up for. */
+  owe(cost: number): void;
+  /** Milliseconds until something is left. */
+  waitMs(): number;
+  /** Tells the caller how much is left. */
+  headers(): Readonly<Record<string, string>>;
+}
+
 /** Who a request acts as. */
 export interface Principal {
   readonly tenantId: string;
@@ -18,6 +30,8 @@ export interface Principal {
   readonly scopes: readonly Scope[];
   /** For the audit: a key, a person signed in to the portal, or the operator of the installation. */
   readonly actor: { readonly kind: 'key' | 'user' | 'operator'; readonly id: string };
+  /** Absent: no limit. Each request costs one; what costs more spends the rest itself. */
+  readonly meter?: Meter | undefined;
 }
 
 /** `key`: X-API-Key or Bearer. `session`: the portal's cookie. `admin`: the operator's key. `open`: nobody needs to be known. */
@@ -56,6 +70,8 @@ export interface Reply {
   /** Content type of a text or binary body. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** Not sent: what the audit log keeps of the change. */
+  readonly noted?: object;
 }
 
 export interface RouteReply {

@@ -25,6 +25,9 @@ export const PREFIXES = {
   audit: 'aud',
   bulk: 'blk',
   draft: 'drf',
+  erasure: 'ers',
+  endpoint: 'whk',
+  delivery: 'whd',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 
@@ -141,3 +144,6 @@ export function firstIdAt(time: Date): string {
   const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
+
+/** When an id was made, to the millisecond, by the clock of the process that made it. */
+export const timeOf = (id: string): Date => new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));

@@ -29,6 +29,8 @@ export interface Queues {
   ): Promise<Listener>;
   /** Throws when the queue cannot be reached. */
   check(): Promise<void>;
+  /** What makes a queue that answers unfit for its work; one that does not answer is not unfit, only missed. */
+  unfit(): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,7 @@ export interface QueueOptions {
 const NAME = 'carillon';
 /** The first ring goes at once; under load one job carries what was rung for meanwhile, because a job costs the store more than a message. */
 const PAUSE_MS = 20;
+const SILENCE_MS = 5_000;
 const RING = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 
 /**
@@ -58,7 +61,8 @@ export async function queuePrefix(databaseUrl: string): Promise<string> {
        from pg_database where datname = current_database()`,
     );
     const { database = '', started = '' } = rows[0] ?? {};
-    return `carillon-${createHash('sha256').update(`${database} ${started}`).digest('hex').slice(0, 12)}`;
+    // In braces, so that a Redis Cluster keeps all keys in one slot, as BullMQ's scripts need.
+    return `{carillon-${createHash('sha256').update(`${database} ${started}`).digest('hex').slice(0, 12)}}`;
   } finally {
     await client.end();
   }
@@ -69,7 +73,14 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
   const quiet = (error: unknown) => log.debug({ err: error }, 'queue');
   let redis: Redis | undefined;
   if (redisUrl) {
-    redis = new Redis(redisUrl, { maxRetriesPerRequest: null, enableOfflineQueue: false, lazyConnect: true });
+    redis = new Redis(redisUrl, {
+      maxRetriesPerRequest: null,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      connectTimeout: 3_000,
+      // One that falls silent is hung up on, or the bell would wait for the old connection long after Redis is back.
+      socketTimeout: SILENCE_MS,
+    });
     redis.on('error', quiet);
     // A Redis that is not there now may come; ioredis goes on trying.
     await within(2_000, redis.connect()).catch(quiet);
@@ -125,7 +136,7 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
       setAlarms();
       redis?.on('ready', setAlarms);
       // A worker of Redis blocks on its connection, so it brings its own.
-      const own = redis?.duplicate({ enableOfflineQueue: true, lazyConnect: false });
+      const own = redis?.duplicate({ enableOfflineQueue: true, lazyConnect: false, socketTimeout: undefined });
       own?.on('error', quiet);
       const worker = new bull.Worker(NAME, async (job) => void (await handlers[job.name]?.()), {
         ...prefix,
@@ -151,6 +162,15 @@ export async function createQueues({ redisUrl, databaseUrl, log }: QueueOptions)
     },
     async check() {
       if (redis) await within(2_000, redis.ping());
+    },
+    async unfit() {
+      if (!redis) return undefined;
+      // INFO, because hosted services withhold CONFIG.
+      const memory = await within(500, redis.info('memory')).catch(() => '');
+      const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1];
+      return policy === undefined || policy === 'noeviction'
+        ? undefined
+        : `Redis evicts keys when it is full (maxmemory-policy is ${policy}): alarms and rings would vanish. Set it to noeviction.`;
     },
     async close() {
       redis?.disconnect();

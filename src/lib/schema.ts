@@ -78,12 +78,24 @@ const FAULTS_SHOWN = 20;
 function explain(errors: readonly ErrorObject[]): readonly FieldFault[] {
   const faults = new Map<string, FieldFault>();
   for (const error of errors) {
+    if (isNull(error) && errors.some((other) => other !== error && isWithin(other, error))) continue;
     const fault = explainOne(error);
+    if (fault && error.keyword === 'type' && errors.some((other) => isNull(other) && isSame(other, error)))
+      fault.message += ' or null';
     if (fault && !faults.has(`${fault.path}\n${fault.message}`)) faults.set(`${fault.path}\n${fault.message}`, fault);
     if (faults.size >= FAULTS_SHOWN) break;
   }
   return [...faults.values()];
 }
+
+/** "Must be null", of what may also be something else, which has its own word about why it is not. */
+const isNull = ({ keyword, params }: ErrorObject): boolean => keyword === 'type' && params.type === 'null';
+const isSame = (one: ErrorObject, other: ErrorObject): boolean =>
+  one !== other && !isNull(other) && one.instancePath === other.instancePath;
+const isWithin = (inner: ErrorObject, outer: ErrorObject): boolean =>
+  !isNull(inner) &&
+  !['anyOf', 'oneOf', 'if'].includes(inner.keyword) &&
+  `${inner.instancePath}/`.startsWith(`${outer.instancePath}/`);
 
 function explainOne({
   instancePath,
@@ -92,7 +104,7 @@ function explainOne({
   message = 'is not allowed',
   schema,
   parentSchema,
-}: ErrorObject): FieldFault | undefined {
+}: ErrorObject): { path: string; message: string } | undefined {
   const base = instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~');
   const at = (name: string) => (base ? `${base}.${name}` : name);
   switch (keyword) {

@@ -15,6 +15,7 @@ import type { Soon } from './cache.ts';
 import type { Clock } from './clock.ts';
 import { ApiError, fromStore } from './errors.ts';
 import type { Auth, Principal, Reply, Request, Route, Surface } from './http.ts';
+import { toWire } from './ids.ts';
 import type { Log } from './log.ts';
 import { type Validator, validator } from './schema.ts';
 
@@ -78,7 +79,7 @@ export function createShell({
     let reply: Reply;
     try {
       reply = await work(request);
-      answer(req, res, request.requestId, reply, NO_HEADERS, broken);
+      answer(req, res, request.requestId, reply, request.principal.meter?.headers() ?? NO_HEADERS, broken);
     } catch (error) {
       failure = asApiError(error);
       if (failure.status >= 500)
@@ -87,12 +88,15 @@ export function createShell({
           'request failed',
         );
       reply = refuse(surface, failure, request);
-      answer(req, res, request.requestId, reply, failure.headers, broken);
+      const told = request.principal.meter?.headers();
+      answer(req, res, request.requestId, reply, told ? { ...told, ...failure.headers } : failure.headers, broken);
     }
     if (!log.isLevelEnabled('debug')) return;
     log.debug(
       {
         request_id: request.requestId,
+        tenant_id: request.principal.tenantId === '' ? undefined : toWire('tenant', request.principal.tenantId),
+        actor: request.principal.actor.id === '' ? undefined : request.principal.actor.id,
         method: req.method,
         path: target.path,
         status: reply.status,
@@ -134,6 +138,8 @@ export function createShell({
         if (target.sent > URL_LIMIT) throw new ApiError('uri_too_long');
         const principal = hooks.authenticate[spec.auth](request);
         request.principal = principal instanceof Promise ? await principal : principal;
+        const spent = request.principal.meter?.spend(1);
+        if (spent) await spent;
         if (spec.scope && !request.principal.scopes.includes(spec.scope))
           throw new ApiError('insufficient_scope', `This call needs a key with the scope "${spec.scope}".`);
         const { raw, body, stream, files } = await readBody(req, spec, idleMs);
@@ -227,6 +233,7 @@ function answer(
   if (isEmpty || req.method === 'HEAD') res.end();
   else if (pieces) pipeline(Readable.from(pieces, { objectMode: false }), res, (error) => error && broken(error));
   else res.end(bytes);
+  // @crash K3: answered, and whoever should be rung for may not have heard
 }
 
 function asApiError(error: unknown): ApiError {

@@ -12,7 +12,15 @@ import { projectRoot } from '../../src/lib/config.ts';
 import { findEmbedded } from '../../src/lib/embedded.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { gone } from '../support/embedded.ts';
-import { ADMIN_KEY, apiAt, type Spawned, spawnProduct, until } from '../support/product.ts';
+import {
+  ADMIN_KEY,
+  apiAt,
+  ENCRYPTION_KEYS,
+  type Spawned,
+  spawnProduct,
+  startProduct,
+  until,
+} from '../support/product.ts';
 import { removeData } from '../support/test-server.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'carillon process '));
@@ -121,7 +129,7 @@ it('as two processes on an outside database, one accepts while the other is away
   await database.close();
 }, 60_000);
 
-it('the command line connects a channel with limits of its own, and refuses one that is out of bounds', async () => {
+it('the command line connects a channel and a tenant with limits of their own, and refuses one that is out of bounds', async () => {
   const database = await createTestDatabase();
   const { PATH, HOME } = process.env;
   const keys = { ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}` };
@@ -138,5 +146,80 @@ it('the command line connects a channel with limits of its own, and refuses one 
     );
   expect(JSON.parse((await create('0.5')).stdout).limits).toEqual({ per_second: 0.5, concurrency: 3 });
   await expect(create('plenty')).rejects.toThrow(/limits.per_second.*must be a number from 0.1 to 100,000/);
+
+  const limits = async (...args: string[]) =>
+    JSON.parse((await carillon('tenant', 'limits', '--tenant', tenant_id, ...args)).stdout);
+  expect(await limits('--requests', '100', '--otp-per-hour', '3')).toMatchObject({
+    rate_limit: { requests: 100, seconds: 60 },
+    otp_per_hour: 3,
+  });
+  expect((await limits()).own).toEqual({ rate_limit: true, otp_per_hour: true });
+  expect((await limits('--default')).own).toEqual({ rate_limit: false, otp_per_hour: false });
+  await expect(limits('--requests', '0')).rejects.toThrow(/rate_limit.requests: must be >= 1\n$/);
+  // What is not named stays.
+  await limits('--requests', '100', '--seconds', '10');
+  expect((await limits('--seconds', '30')).rate_limit).toEqual({ requests: 100, seconds: 30 });
+  expect((await limits('--requests', '7')).rate_limit).toEqual({ requests: 7, seconds: 30 });
+  await expect(limits('--seconds', 'many')).rejects.toThrow(/\nmany is not a number\.\n$/);
   await database.close();
-}, 60_000);
+}, 120_000);
+
+it('the command line takes a tenant by the id it shows, and by that of the store', async () => {
+  const database = await createTestDatabase();
+  const { PATH, HOME } = process.env;
+  const keys = { ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}` };
+  const carillon = async (...args: string[]) =>
+    (
+      await promisify(execFile)(process.execPath, [join(projectRoot, 'src/launch.js'), ...args], {
+        cwd: tmpdir(),
+        env: { PATH, HOME, DATABASE_URL: database.url, ...keys },
+      })
+    ).stdout;
+  expect(await carillon('tenant', 'list')).toContain('There is no tenant yet');
+  const id = /\((ten_\w{26})\)/.exec(await carillon('tenant', 'create', '--name', 'Acme'))?.[1] as string;
+  const [row] = await database.query<{ id: string }>('select id from tenants');
+  for (const known of [id, row?.id as string])
+    expect(await carillon('tenant', 'limits', '--tenant', known)).toContain('(as everybody)');
+  await carillon('tenant', 'limits', '--tenant', id, '--requests', '9');
+  expect(await carillon('tenant', 'list')).toMatch(
+    new RegExp(`^${id}  \\d{4}-\\d\\d-\\d\\d  Acme  \\(9 requests in 60 s\\)\n$`),
+  );
+  const to = ['--to', 'phone=+14155550123'];
+  expect(await carillon('erase', '--tenant', id, ...to)).toContain('Erased: 0 message(s)');
+  await expect(carillon('erase', '--tenant', 'ten_01KJ8W00000000000000000000', ...to)).rejects.toMatchObject({
+    stderr: 'There is no tenant ten_01KJ8W00000000000000000000; carillon tenant list shows them.\n',
+  });
+  // An adapter that gets no callbacks has no address for them.
+  const settings = ['--set', 'host=smtp.example.com', '--set', 'from_address=a@example.com'];
+  expect(await carillon('connection', 'create', '--tenant', id, '--channel', 'email', ...settings)).toMatch(
+    /^Connection con_\w+ \(email, .*\)\.\n$/,
+  );
+  await database.close();
+}, 120_000);
+
+it('the command line says in words what is held after a restore, and nothing else', async () => {
+  const database = await createTestDatabase();
+  const product = await startProduct({ database, role: 'api' });
+  const { PATH, HOME } = process.env;
+  const carillon = async (...args: string[]) => {
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [join(projectRoot, 'src/launch.js'), 'quarantine', ...args],
+      { cwd: tmpdir(), env: { PATH, HOME, DATABASE_URL: database.url, ENCRYPTION_KEYS } },
+    );
+    return stdout + stderr;
+  };
+  try {
+    await product.api('/api/v1/notifications/send', { body: sms });
+    expect(await carillon('begin')).toBe('1 message(s) are held and wait for your word: carillon quarantine list\n');
+    expect(await carillon('discard', '--before', '2099-01-01T00:00:00Z')).toBe(
+      '1 message(s) count as failed and will not be sent. Nothing else waits; carillon quarantine release --all ends the quarantine.\n',
+    );
+    expect(await carillon('list')).toMatch(/^Nothing waits any more, .*carillon quarantine release --all\n$/);
+    expect(await carillon('release', '--all')).toBe('0 message(s) may go out now. The quarantine is over.\n');
+    expect(await carillon('list')).toBe('Nothing waits.\n');
+  } finally {
+    await product.stop();
+    await database.close();
+  }
+}, 120_000);

@@ -81,6 +81,7 @@ it('a message is not tried beyond its time to live', async () => {
   const { notification_id: id } = await sms(phone, { ttl_seconds: 60 });
   expect(on(await scene.status(id, 'failed'), 'sms').failure.code).toBe('expired');
   expect(callsTo(phone)).toBe(1);
+  await scene.hurry();
 });
 
 describe('a permanent refusal is one call and the end', () => {

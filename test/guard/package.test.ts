@@ -52,7 +52,7 @@ describe('packages', () => {
 });
 
 describe('files', () => {
-  const TEXT = /\.(ts|js|json|md|ya?ml|css|hbs|txt|html|svg|example)$|^[^.]+$|^\.(?!git\/)[\w./-]+$/;
+  const TEXT = /\.(ts|js|json|md|ya?ml|css|hbs|txt|html|svg|example|service)$|^[^.]+$|^\.(?!git\/)[\w./-]+$/;
   const files = projectFiles().filter((path) => TEXT.test(path));
 
   test('none names this machine, the folder of this checkout, or a person’s home', () => {
@@ -70,6 +70,22 @@ describe('files', () => {
       return here.some((name) => text.includes(name)) || homes.test(text);
     });
     expect(found).toEqual([]);
+  });
+
+  test('the root holds the folders of the house and conventional ones, and no others', () => {
+    const folders = new Set(
+      projectFiles().flatMap((path) => (path.includes('/') ? [path.split('/')[0] as string] : [])),
+    );
+    expect([...folders].sort()).toEqual([
+      '.ci',
+      'channels',
+      'deploy',
+      'docs',
+      'migrations',
+      'src',
+      'templates',
+      'test',
+    ]);
   });
 
   test('nothing that is made is kept: no build, no data, no packages', () => {

@@ -19,6 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const TABLES: Readonly<Record<string, string>> = {
   'test/integration/connections.test.ts': 'the routes of connections, outcome by outcome',
   'test/integration/templates.test.ts': 'the routes of templates, outcome by outcome',
+  'test/portal/forms.test.ts': 'every form of the portal, and what it asks of the services',
   'test/portal/fixtures.ts': 'a stand-in for each service the pages ask',
   'test/unit/templates/engine.test.ts': 'what the engine accepts and refuses, case by case',
 };

@@ -57,7 +57,7 @@ describe('making a connection', () => {
       secrets: { api_token: { set: true, last_four: 'coop' }, signing_secret: { set: false } },
       is_default: true,
       position: 0,
-      health: { status: 'unknown', note: null, at: null },
+      health: { status: 'unknown', note: null, at: null, since: null, until: null, cause: null, waiting: 0 },
       callback_url: `https://bells.example.com/hooks/coop/${body.id}`,
     });
     expect((await get(body.id)).body).toEqual(body);
@@ -532,17 +532,23 @@ describe('an open connection', () => {
     const { body } = await connect();
     const id = uuid(body.id);
     const health = async () => (await get(body.id)).body.health;
-    world.connections.health(id, true);
-    world.connections.health(id, false, 'refused');
+    const REFUSED = { status: 'failing', fault: 'credentials_invalid' } as const;
+    world.connections.health(id, { status: 'ok' });
+    world.connections.health(id, { ...REFUSED, note: 'refused' });
     await world.connections.closeAll();
     const failing = await health();
-    expect(failing).toMatchObject({ status: 'failing', note: 'refused' });
-    world.connections.health(id, false, 'refused again');
+    expect(failing).toMatchObject({
+      status: 'failing',
+      note: 'refused',
+      since: failing.at,
+      cause: { code: 'credentials_invalid', owner: 'tenant' },
+    });
+    world.connections.health(id, { ...REFUSED, note: 'refused again' });
     await world.connections.closeAll();
     expect(await health()).toEqual(failing);
-    world.connections.health(id, true);
+    world.connections.health(id, { status: 'ok' });
     await world.connections.closeAll();
-    expect(await health()).toMatchObject({ status: 'ok', note: null });
+    expect(await health()).toMatchObject({ status: 'ok', note: null, cause: null });
     expect((await get(body.id)).body.updated_at).toBe(body.updated_at);
   });
 });

@@ -98,4 +98,17 @@ describe.each(stores)('the database on %s', (name) => {
     expect(kept[0]?.count).toBeGreaterThan(400);
     expect(kept[0]?.count).toBeLessThanOrEqual(500);
   });
+
+  test('a transaction says how long its statements may take, and the next one has the usual limit', async () => {
+    const limitOf = async (trx: Sql) =>
+      (await trx.query<{ statement_timeout: string }>('show statement_timeout'))[0]?.statement_timeout;
+    const { db } = database;
+    const said = [0.2, 300, Number.POSITIVE_INFINITY, undefined];
+    const limits: unknown[] = [];
+    for (const statementSeconds of said)
+      limits.push(await db.transaction(limitOf, statementSeconds === undefined ? {} : { statementSeconds }));
+    expect(limits).toEqual(['200ms', '5min', '0', '15s']);
+    const failure = db.transaction((trx) => trx.query('select pg_sleep(10)'), { statementSeconds: 0.2 });
+    await expect(failure).rejects.toMatchObject({ code: '57014' });
+  });
 });

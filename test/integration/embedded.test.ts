@@ -176,6 +176,8 @@ describe('after kill -9', () => {
   test('of Carillon and PostgreSQL, the next start recovers and keeps what was committed', async () => {
     const pid = await orphan();
     process.kill(pid, 'SIGKILL');
+    // Until then it is an orphan like the one above, that is still there to be stopped.
+    await gone(pid);
     const { url, lines } = await world.start(dataDir);
     expect(lines.some((line) => /recovering/.test(line))).toBe(true);
     expect(await query(url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);

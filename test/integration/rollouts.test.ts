@@ -84,16 +84,16 @@ describe('figures', () => {
   test('that two have counted from one position are added once', async () => {
     await begin(10);
     const [one, two] = [await mine(here), await mine(elsewhere)];
-    const position = newId();
-    await here.tallyRollout(one, { position, counts: [failed(2)] });
-    await elsewhere.tallyRollout(two, { position, counts: [failed(2)] });
+    const place = { position: 7, id: newId() };
+    await here.tallyRollout(one, { place, counts: [failed(2)] });
+    await elsewhere.tallyRollout(two, { place, counts: [failed(2)] });
     expect((await here.rollout(principal, 'news'))?.counts.to).toMatchObject({ sent: 2, failed: 2 });
   });
 
   test('beyond the limit end the rollout in the write that adds them, once, with a row in the audit log', async () => {
     await begin(10);
     const [one, two] = [await mine(here), await mine(elsewhere)];
-    const counted = { position: newId(), counts: [failed(4)] };
+    const counted = { place: { position: 7, id: newId() }, counts: [failed(4)] };
     expect([await here.tallyRollout(one, counted), await elsewhere.tallyRollout(two, counted)]).toEqual([true, false]);
     expect(await here.rollout(principal, 'news')).toMatchObject({ status: 'rolled_back', ended_by: 'carillon' });
     expect(
@@ -105,16 +105,16 @@ describe('figures', () => {
     await begin(10);
     const known = await mine(here);
     await here.rollBack(principal, 'news');
-    expect(await here.tallyRollout(known, { position: newId(), counts: [failed(9)] })).toBe(false);
+    expect(await here.tallyRollout(known, { place: { position: 7, id: newId() }, counts: [failed(9)] })).toBe(false);
     expect((await here.rollout(principal, 'news'))?.reason).toBe('Somebody asked for it.');
   });
 
   test('are judged again when the limit was tightened, without another message', async () => {
     await begin(10);
-    await here.tallyRollout(await mine(here), { position: newId(), counts: [failed(3)] });
+    await here.tallyRollout(await mine(here), { place: { position: 7, id: newId() }, counts: [failed(3)] });
     await here.rollOut(principal, 'news', { version: 2, percent: 10, failure_limit: { percent: 50, min_sent: 3 } });
     const known = await mine(here);
-    expect(await here.tallyRollout(known, { position: known.position, counts: [] })).toBe(true);
+    expect(await here.tallyRollout(known, { place: known.place, counts: [] })).toBe(true);
   });
 });
 

@@ -8,6 +8,7 @@ import { createDb } from '../../src/lib/db.ts';
 import { messageIdOf, newId, newNotificationId } from '../../src/lib/ids.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { migrateDown, migrateUp } from '../../src/lib/migrate.ts';
+import { openPostgres, type Postgres } from '../faults/lib/stores.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { printSchema } from '../support/print-schema.ts';
 import { until } from '../support/product.ts';
@@ -37,23 +38,24 @@ test('a database of a newer version is refused', async () => {
 });
 
 describe('a thousand messages', () => {
+  // On a server of their own: a transaction open in another database of the same server holds back the tidying of pages
+  // here too, because a snapshot reaches back to the oldest one that writes anywhere.
+  let own: Postgres;
+  beforeAll(async () => {
+    own = await openPostgres();
+  });
+  afterAll(() => own.close());
+
   test('change their status without touching an index', async () => {
-    // A snapshot elsewhere can hold back the tidying of pages for a moment; an index would spoil every round.
-    let share = 0;
-    let before = { updates: 0, hot: 0 };
-    for (let round = 1; round <= 3 && share < 0.95; round++) {
-      await liveThrough(database);
-      const after = await counters(database, round * 3_000);
-      expect(after.updates).toBe(round * 3_000);
-      share = (after.hot - before.hot) / 3_000;
-      before = after;
-    }
-    expect(share).toBeGreaterThanOrEqual(0.95);
+    await liveThrough(own.url);
+    const { updates, hot } = await counters(own, 3_000);
+    expect(updates).toBe(3_000);
+    expect(hot / updates).toBeGreaterThanOrEqual(0.95);
   });
 });
 
 /** A thousand messages from accepted to read. */
-async function liveThrough({ url }: TestDatabase): Promise<void> {
+async function liveThrough(url: string): Promise<void> {
   const now = new Date();
   const messages = Array.from(
     { length: 1_000 },
@@ -125,7 +127,7 @@ async function liveThrough({ url }: TestDatabase): Promise<void> {
 }
 
 /** Of the partitions, once so many updates are counted. */
-const counters = ({ query }: TestDatabase, expected: number): Promise<{ updates: number; hot: number }> =>
+const counters = ({ query }: Pick<Postgres, 'query'>, expected: number): Promise<{ updates: number; hot: number }> =>
   until(
     async () => {
       const [row] = await query<{ updates: number; hot: number }>(

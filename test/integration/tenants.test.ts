@@ -350,6 +350,7 @@ describe('tenants', () => {
       name: 'Own',
       defaultCountry: 'AT',
       defaultLanguage: 'de-AT',
+      otpPerHour: 5,
     });
     await world.tenants.updateTenant(principal, { defaultCountry: null });
     expect(await world.tenants.tenant(tenant.id)).toMatchObject({ name: 'Own', defaultCountry: 'DE' });

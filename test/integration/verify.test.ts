@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromWire } from '../../src/lib/ids.ts';
 import { verify } from '../../src/verify.ts';
+import { until } from '../support/product.ts';
 import { behave } from '../support/providers/fake.ts';
 import { newPhone, type Scene, startScene } from '../support/scene.ts';
 
@@ -27,6 +28,8 @@ const messageOf = (notificationId: string): string =>
 beforeAll(async () => {
   scene = await startScene();
   await scene.connectAll();
+  const hook = { url: `${scene.twilio.url}/hook` };
+  await scene.must(201, scene.call('POST', '/api/v1/webhooks', { key: scene.liveKey, body: hook }));
   const [a, b, c] = [newPhone(), newPhone(), newPhone()];
   scene.twilio.script(b, behave.refuse(21610));
   scene.twilio.script(c, behave.resetAfter());
@@ -41,6 +44,7 @@ beforeAll(async () => {
   const body = { notification: { channels: ['sms'], body: 'To many' }, recipients };
   bulk = (await scene.must(202, scene.call('POST', '/api/v1/notifications/bulk', { key: scene.liveKey, body })))
     .bulk_id;
+  await until(async () => (await scene.query('select 1 from deliveries where sequence = 2')).length > 0);
 });
 afterAll(() => scene.close());
 
@@ -102,6 +106,11 @@ describe('what breaks a promise is named', () => {
       'every accepted row of a bulk has its message',
       () => `update bulks set accepted = accepted + 1`,
       () => `update bulks set accepted = accepted - 1`,
+    ],
+    [
+      'the numbers of what an endpoint was sent have no gap',
+      () => `update deliveries set sequence = 9 where sequence = 2`,
+      () => `update deliveries set sequence = 2 where sequence = 9`,
     ],
     [
       'attempts belong to the tenant of their message',

@@ -32,6 +32,8 @@ const ago = (seconds: number) => new Date(NOW.getTime() - seconds * 1_000).toISO
 const id = (kind: Parameters<typeof toWire>[0], n: number) =>
   toWire(kind, `019cec00-0000-7000-8000-${(n * 16).toString(16).padStart(12, '0')}`);
 
+const WELL = { status: 'ok', note: null, at: null, since: null, until: null, cause: null, waiting: 0 } as const;
+
 type Reads<T> = T extends (...args: never[]) => Promise<infer R> ? R : never;
 type Notification = Reads<PortalDeps['notifications']['get']>;
 type Connection = Reads<PortalDeps['connections']['get']>;
@@ -124,6 +126,8 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     expires_at: null,
     revoked_at: null,
     last_used_at: ago(95),
+    allowed_ips: null,
+    rate_limit: null,
     ...more,
   });
   const keys: Key[] = empty
@@ -134,6 +138,8 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
           scopes: ['read'],
           last_used_at: null,
           expires_at: '2026-06-01T00:00:00.000Z',
+          allowed_ips: ['203.0.113.0/24', '2001:db8::/32'],
+          rate_limit: { requests: 600, seconds: 60 },
         }),
         key(3, 'Old laptop', false, { status: 'revoked', revoked_at: ago(86_400 * 2) }),
         key(4, 'Shop back end', true),
@@ -161,7 +167,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
       is_default: true,
       position: 0,
       limits: { per_second: null, concurrency: null },
-      health: { status: 'ok', note: 'Signed in.', at: ago(240) },
+      health: { ...WELL, note: 'Signed in.', at: ago(240) },
       callback_url: adapter?.webhook ? `https://notify.example.com/hooks/${adapter.id}/${id('connection', n)}` : null,
       created_at: ago(86_400 * 30),
       updated_at: ago(86_400 * 3),
@@ -174,16 +180,41 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
         connection(1, 'email', bad('Main mail server')),
         connection(2, 'email', 'Second mail server', {
           is_default: false,
-          health: { status: 'unknown', note: null, at: null },
+          health: { ...WELL, status: 'unknown' },
         }),
         connection(3, 'sms', 'Short messages', {
           health: {
             status: 'failing',
-            note: bad('The provider refused the credentials: renew the token and press Test.'),
-            at: ago(1_900),
+            note: bad('{"code": 20003, "message": "Authenticate"}'),
+            at: ago(40),
+            since: ago(1_900),
+            until: ago(-250),
+            cause: {
+              code: 'credentials_invalid',
+              owner: 'tenant',
+              message:
+                'The provider refuses the credentials of this connection: they are wrong, expired or lack a permission.',
+              fix: 'Renew the credentials, save them and press Test. What waits then goes out by itself.',
+            },
+            waiting: 1_204,
           },
         }),
-        connection(4, 'whatsapp', 'Shop number'),
+        connection(4, 'whatsapp', 'Shop number', {
+          health: {
+            ...WELL,
+            status: 'resting',
+            at: ago(20),
+            since: ago(20),
+            until: ago(-90),
+            cause: {
+              code: 'rate_limited',
+              owner: 'provider',
+              message: 'The provider has asked for a pause: too many messages came in too short a time.',
+              fix: 'Nothing to do: sending goes on when the pause is over.',
+            },
+            waiting: 1,
+          },
+        }),
       ];
 
   const text = bad('Hello Ada, order ORD-1001 has left our warehouse. It should be with you on Thursday.');
@@ -335,7 +366,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     message_id: part.message_id,
     notification_id: one.notification_id,
     channel: part.channel,
-    address: part.address,
+    address: part.address ?? '',
     status: part.status,
     created_at: one.created_at,
     pending: [] as Receipt[],
@@ -389,6 +420,24 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
     vault: createVault([{ id: 'k1', secret: Buffer.alloc(32, 7) }]),
     config: { signUp: f.signUp, systemSmtpUrl: undefined },
     publicUrl,
+    erasures: {
+      async erase(_, person) {
+        if (!person.recipient.phone?.startsWith('+'))
+          throw new ApiError('validation_failed', undefined, {
+            details: { fields: [{ path: 'recipient', message: 'must hold an address that a channel reads, in full' }] },
+          });
+        return note('erase', [person], {
+          id: 'ers_01M7YXQ98YEDF8SNZDY0QNH2RC',
+          object: 'erasure',
+          status: 'completed',
+          phase: null,
+          failure: null,
+          counts: { notifications: 1, messages: 1, cancelled: 0, callbacks: 0, mentions: 0 },
+          created_at: '2026-11-21T11:00:00.000Z',
+          finished_at: '2026-11-21T11:00:01.000Z',
+        });
+      },
+    },
     tenants: {
       async signUp(form) {
         const fields = [
@@ -413,7 +462,13 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
           mode && {
             principal: f.principal(mode),
             user: { id: 'u', name: f.bad('Ada Lovelace'), email: 'ada@northwind.example' },
-            tenant: { id: 't', name: f.bad('Northwind Books'), defaultCountry: undefined, defaultLanguage: undefined },
+            tenant: {
+              id: 't',
+              name: f.bad('Northwind Books'),
+              defaultCountry: undefined,
+              defaultLanguage: undefined,
+              otpPerHour: 5,
+            },
           }
         );
       },
@@ -461,11 +516,13 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
           name: 'Northwind Books',
           defaultCountry: undefined,
           defaultLanguage: undefined,
+          otpPerHour: 5,
         }),
       csrfToken: f.csrfToken,
       checkCsrf: (token, given) => given === f.csrfToken(token),
       keys: {
         list: async ({ mode }) => list(f.keys.filter(({ livemode }) => livemode === (mode === 'live'))),
+        get: async (_, id) => found(f.keys.find((key) => key.id === id)),
         async create(principal, command) {
           if (!command.name.trim())
             throw new ApiError('validation_failed', undefined, {
@@ -478,6 +535,13 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
             ...found(f.keys.find((key) => key.id === wanted)),
             key: 'ak_test_4fK9xQ2bROTATEDw7Zp',
           }),
+        async update(_, wanted, command) {
+          if (command.allowed_ips?.includes('x'))
+            throw new ApiError('validation_failed', undefined, {
+              details: { fields: [{ path: 'allowed_ips.0', message: 'must be an IP address' }] },
+            });
+          return note('keys.update', [wanted, command], found(f.keys.find((key) => key.id === wanted)));
+        },
         revoke: async (_, wanted) => note('keys.revoke', [wanted], found(f.keys.find((key) => key.id === wanted))),
       },
     },
@@ -591,7 +655,7 @@ function overview(empty: boolean) {
             count: 3,
           },
         ],
-    queue: { waiting: empty ? 0 : 4, oldest_seconds: empty ? 0 : 12 },
+    queue: { waiting: empty ? 0 : 4, oldest_seconds: empty ? 0 : 12, quarantined: empty ? 0 : 3 },
     counted: 0,
   };
 }

@@ -161,6 +161,15 @@ describe('pages that change things', () => {
     ]);
   });
 
+  test('a person: the address goes to whichever channel reads it, and one that none reads is said', async () => {
+    const none = await post(full, '/portal/settings/erase', { address: 'Ada', sure: 'yes' });
+    expect(none.status).toBe(422);
+    expect(await none.text()).toContain('an address that a channel reads');
+    const done = await post(full, '/portal/settings/erase', { address: ' +14155550123 ', sure: 'yes' });
+    expect(done.headers.get('location')).toBe('/portal/settings?note=erased');
+    expect(last(full)?.args).toMatchObject([{ recipient: { phone: '+14155550123', email: '+14155550123' } }]);
+  });
+
   test('a key: scopes are asked for, the mode is the one chosen, and the secret travels sealed', async () => {
     const none = await post(full, '/portal/keys', { name: 'Shop', mode: 'live' });
     expect(none.status).toBe(422);
@@ -183,6 +192,28 @@ describe('pages that change things', () => {
     expect(last(full)).toEqual({ verb: 'keys.rotate', args: [key, { grace_seconds: 3600 }] });
     await post(full, `/portal/keys/${key}/revoke`, {});
     expect(last(full)).toEqual({ verb: 'keys.revoke', args: [key] });
+  });
+
+  test('a key: its name, addresses and limit are changed together, and what is wrong stands beside its field', async () => {
+    const page = `/portal/keys/${full.fixtures.keys[0]?.id}`;
+    const typed = { name: 'Shop', allowed_ips: '203.0.113.7\n 2001:db8::/32,10.0.0.1', requests: '100', seconds: '60' };
+    const saved = await post(full, page, typed);
+    expect(saved.headers.get('location')).toMatch(/^\/portal\/keys\?/);
+    const command = {
+      allowed_ips: ['203.0.113.7', '2001:db8::/32', '10.0.0.1'],
+      rate_limit: { requests: 100, seconds: 60 },
+    };
+    expect(last(full)).toMatchObject({ verb: 'keys.update', args: [expect.any(String), { name: 'Shop', ...command }] });
+    await post(full, page, { name: 'Shop', allowed_ips: ' ', requests: '', seconds: '' });
+    expect(last(full)).toMatchObject({ args: [expect.any(String), { allowed_ips: null, rate_limit: null }] });
+    for (const [wrong, says] of [
+      [{ ...typed, allowed_ips: 'x' }, 'Must be an IP address.'],
+      [{ ...typed, seconds: '' }, 'A limit needs both numbers.'],
+    ] as const) {
+      const answer = await post(full, page, wrong);
+      expect(answer.status).toBe(422);
+      expect(await answer.text()).toContain(says);
+    }
   });
 
   test('a connection: values get their types, faults their fields, and a secret is never put back into the page', async () => {

@@ -61,6 +61,7 @@ const paths = (served: Served): readonly [path: string, who: Who][] => {
     ]),
     ...connections.map(({ id }): [string, Who] => [`/portal/connections/${id}`, 'live']),
     ['/portal/keys', 'test'],
+    ...served.fixtures.keys.slice(0, 2).map(({ id }): [string, Who] => [`/portal/keys/${id}`, 'test']),
     ['/portal/how-to-use', 'test'],
     ['/portal/how-to-use', 'guest'],
     ['/portal/docs', 'guest'],

@@ -1,7 +1,7 @@
 /** The law of who may import whom, and of what may be said where. Pure over file texts, so that a planted fault can be tried. */
 import { codeOnly, type Import, importsOf, places, type Sources, stringsOf } from './sources.ts';
 
-const TOP = new Set(['main', 'cli', 'bulk', 'doctor', 'verify', 'terminal', 'plugins']);
+const TOP = new Set(['main', 'cli', 'bulk', 'custody', 'keys', 'tenants', 'doctor', 'verify', 'terminal', 'plugins']);
 const COMPOSITION = new Set(['deps', 'app', 'worker', 'metrics']);
 
 interface Room {

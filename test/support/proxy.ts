@@ -7,6 +7,9 @@ export interface StoreProxy {
   readonly url: string;
   /** Breaks what is open and refuses what comes. */
   cut(): void;
+  /** Takes what comes and says nothing; what is open stalls. */
+  blackhole(): void;
+  /** Ends `cut` and `blackhole`; what stalled moves on. */
   restore(): void;
   close(): Promise<void>;
 }
@@ -15,6 +18,7 @@ export async function proxyTo(url: string): Promise<StoreProxy> {
   const target = new URL(url);
   const sockets = new Set<Socket>();
   let down = false;
+  let silent = false;
   const server = createServer((socket) => {
     if (down) return void socket.destroy();
     const up = connect(Number(target.port || (target.protocol.startsWith('redis') ? 6379 : 5432)), target.hostname);
@@ -28,7 +32,9 @@ export async function proxyTo(url: string): Promise<StoreProxy> {
         sockets.delete(one);
         other.destroy();
       });
-      one.pipe(other);
+      one.on('data', (bytes) => other.write(bytes));
+      one.on('end', () => other.end());
+      if (silent) one.pause();
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -42,8 +48,14 @@ export async function proxyTo(url: string): Promise<StoreProxy> {
     port,
     url: Object.assign(new URL(url), { hostname: '127.0.0.1', port: String(port) }).href,
     cut,
+    blackhole() {
+      silent = true;
+      for (const socket of sockets) socket.pause();
+    },
     restore() {
       down = false;
+      silent = false;
+      for (const socket of sockets) socket.resume();
     },
     close() {
       cut();

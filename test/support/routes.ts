@@ -13,8 +13,31 @@ const nothing: object = new Proxy(() => undefined, {
 });
 
 const ABSENT = [
-  ...(['log', 'clock', 'db', 'vault', 'queues', 'doorbell', 'audit', 'idempotency', 'tenants', 'connections'] as const),
-  ...(['sandbox', 'templates', 'notifications', 'bulks', 'campaigns', 'inbound'] as const),
+  ...([
+    'log',
+    'clock',
+    'db',
+    'vault',
+    'queues',
+    'doorbell',
+    'audit',
+    'idempotency',
+    'limits',
+    'tenants',
+    'connections',
+  ] as const),
+  ...([
+    'sandbox',
+    'templates',
+    'notifications',
+    'bulks',
+    'campaigns',
+    'custody',
+    'inbound',
+    'erasures',
+    'feed',
+    'webhooks',
+  ] as const),
 ];
 
 export function allRoutes(): readonly Route[] {

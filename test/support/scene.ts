@@ -2,6 +2,7 @@
  * One product with every provider beside it: the stage of the end-to-end tests. Nothing in between is replaced; the
  * providers are servers of their own, reached because EGRESS_ALLOW lists them, as an operator would list a private relay.
  */
+import type { BreakerTiming } from '../../src/features/notifications/breaker.ts';
 import { createContract } from './contract.ts';
 import { ADMIN_KEY, type ProductOptions, startProduct, until } from './product.ts';
 import type { Json } from './providers/fake.ts';
@@ -53,11 +54,17 @@ let people = 0;
 export const newPhone = (): string => `+1415555${String(1_000 + people++)}`;
 export const newEmail = (): string => `person${people++}@people.example`;
 
+/** Pauses of a breaker that a test can wait for. */
+export const IMPATIENT: BreakerTiming = { failures: 5, probeMs: [50], deniedMs: [50], random: () => 0 };
+
 export type Scene = Awaited<ReturnType<typeof startScene>>;
 
-export type SceneOptions = Pick<ProductOptions, 'timing' | 'env' | 'backend'>;
+export interface SceneOptions extends Pick<ProductOptions, 'timing' | 'env' | 'backend' | 'log'> {
+  /** Addresses that may be reached beside the fakes. */
+  readonly egress?: readonly string[];
+}
 
-export async function startScene({ timing, env = {}, backend }: SceneOptions = {}) {
+export async function startScene({ timing, env = {}, egress = [], backend, log }: SceneOptions = {}) {
   const [meta, twilio, slack, smtp] = await Promise.all([
     startMeta({ templates: [APPROVED] }),
     startTwilio(),
@@ -66,9 +73,10 @@ export async function startScene({ timing, env = {}, backend }: SceneOptions = {
   ]);
   const hosts = [meta.url, twilio.url, slack.url].map((url) => new URL(url).host);
   const product = await startProduct({
-    timing: { sweepMs: 200, random: () => 0, ...timing },
-    env: { EGRESS_ALLOW: [...hosts, `${smtp.host}:${smtp.port}`].join(','), ...env },
+    timing: { sweepMs: 200, random: () => 0, breaker: IMPATIENT, ...timing },
+    env: { EGRESS_ALLOW: [...hosts, `${smtp.host}:${smtp.port}`, ...egress].join(','), ...env },
     ...(backend ? { backend } : {}),
+    ...(log ? { log } : {}),
   });
   const contract = createContract(await (await fetch(`${product.url}/api/v1/openapi.json`)).json());
 
@@ -152,11 +160,12 @@ export async function startScene({ timing, env = {}, backend }: SceneOptions = {
     },
     status: (id: string, status: string, key = liveKey): Promise<Json> =>
       scene.when(id, `is ${status}`, (notification) => notification.status === status, key),
-    /** Lets the waiting time of a planned attempt pass; the plan itself must have been made. */
+    /** Lets the waiting time of a planned attempt pass, and a pause that a provider asked for; the plan itself must have been made. */
     async hurry(): Promise<void> {
       await query(
         `update due set run_at = clock_now() where owner is null and run_at > clock_now() and run_at < clock_now() + interval '3 hours'`,
       );
+      await query(`update connections set updated_at = clock_now()`);
       await query(`update outbox set next_at = clock_now() where next_at > clock_now()`);
       product.deps.doorbell.ring('due');
       product.deps.doorbell.ring('outbox');

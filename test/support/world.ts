@@ -2,7 +2,9 @@
 import { type AnyChannel, createRegistry } from '../../src/channel-kit/index.ts';
 import { auditRoutes, createAudit } from '../../src/features/audit/index.ts';
 import { connectionRoutes, createConnections } from '../../src/features/connections/index.ts';
+import { createLimits } from '../../src/features/limits/index.ts';
 import { createTenants, tenantRoutes } from '../../src/features/tenants/index.ts';
+import type { Config } from '../../src/lib/config.ts';
 import { createVault } from '../../src/lib/crypto.ts';
 import { createEgress } from '../../src/lib/egress.ts';
 import { ApiError } from '../../src/lib/errors.ts';
@@ -29,6 +31,7 @@ export interface WorldOptions {
   readonly egressAllow?: readonly string[];
   readonly signUp?: 'open' | 'invite' | 'closed';
   readonly adminKey?: string | undefined;
+  readonly limits?: Partial<Pick<Config, 'rateLimit' | 'otpPerHour'>>;
 }
 
 export async function createWorld(options: WorldOptions = {}) {
@@ -43,8 +46,9 @@ export async function createWorld(options: WorldOptions = {}) {
   const audit = createAudit({ db, clock });
   const adminKey = 'adminKey' in options ? options.adminKey : ADMIN_KEY;
   const publicUrl = () => 'https://bells.example.com';
-  const settings = { signUp, adminKey, defaultCountry: 'DE' };
-  const tenants = createTenants({ db, vault, clock, log, audit, config: settings, publicUrl });
+  const settings = { signUp, adminKey, defaultCountry: 'DE', rateLimit: undefined, otpPerHour: 5, ...options.limits };
+  const limits = createLimits({ db, clock, log, vault });
+  const tenants = createTenants({ db, vault, clock, log, audit, limits, config: settings, publicUrl });
   const registry = createRegistry(channels);
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const http = await serve([...auditRoutes(audit), ...tenantRoutes(tenants), ...connectionRoutes(connections)], {
@@ -70,6 +74,7 @@ export async function createWorld(options: WorldOptions = {}) {
       await http.close();
       await connections.closeAll();
       await tenants.close();
+      await limits.close();
       await fetch.close();
       await database.close();
     },

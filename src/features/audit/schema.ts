@@ -17,6 +17,10 @@ export const auditItem = Type.Object({
   detail: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
   ip: orNull(Type.String()),
   request_id: orNull(Type.String()),
+  hash: Type.Union([Type.String(), Type.Null()], {
+    description:
+      'SHA-256 over the entry and the hash before it, within seconds; null until then. `carillon verify` checks them.',
+  }),
   created_at: Type.String({ format: 'date-time' }),
 });
 export type AuditItem = Static<typeof auditItem>;

@@ -1,6 +1,6 @@
 /**
  * Who did what: one row per change to keys, credentials, rules and money. A row is written in the transaction of its effect,
- * or by the HTTP hook right after it, and is never changed.
+ * or by the HTTP hook right after it, and is never changed: the store refuses it, and a chain of hashes would show it.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { Db, Sql } from '../../lib/db.ts';
@@ -9,13 +9,17 @@ import { toWire } from '../../lib/ids.ts';
 import { type List, listPage, readCursor } from '../../lib/list.ts';
 import type { ShellHooks } from '../../lib/shell.ts';
 import type { AuditItem } from './schema.ts';
-import { type AuditEntry, type AuditRow, insertEntry, listEntries, PLATFORM } from './store.ts';
+import { type AuditEntry, type AuditRow, insertEntry, lastSeal, listEntries, PLATFORM, sealEntries } from './store.ts';
 
 export interface Audit {
   /** Joins the transaction it is given. */
   record(sql: Sql, entry: AuditEntry): Promise<void>;
   /** The tenant's own rows, newest first. */
   list(principal: Principal, page: { readonly limit: number; readonly cursor?: string }): Promise<List<AuditItem>>;
+  /** Seals what was written since; returns how many rows. For a worker, every few seconds. */
+  seal(): Promise<number>;
+  /** How long the chain is and what it ends with. */
+  head(): Promise<{ readonly position: number; readonly hash: string } | undefined>;
   /** For `createShell`: records a route's `audit` action. The target is the last id in the path, else the reply's `id`. */
   readonly hook: ShellHooks['audit'];
 }
@@ -24,6 +28,8 @@ export interface AuditDeps {
   readonly db: Db;
   readonly clock: Clock;
 }
+
+const SEALED_AT_ONCE = 500;
 
 export function createAudit({ db }: AuditDeps): Audit {
   const record: Audit['record'] = (sql, entry) => insertEntry(sql, entry);
@@ -34,6 +40,8 @@ export function createAudit({ db }: AuditDeps): Audit {
       const rows = await db.read(principal.tenantId, (trx) => listEntries(trx, principal.tenantId, limit + 1, before));
       return listPage(rows, limit, show);
     },
+    seal: () => sealEntries(db, SEALED_AT_ONCE),
+    head: () => lastSeal(db),
     hook: (action, request, reply) => {
       const { principal, ip, requestId } = request;
       const target = targetOf(request, reply);
@@ -44,7 +52,7 @@ export function createAudit({ db }: AuditDeps): Audit {
         ip,
         requestId,
         ...(target === undefined ? {} : { target }),
-        detail: { method: request.method, status: reply.status },
+        detail: { method: request.method, status: reply.status, ...reply.noted },
       });
     },
   };
@@ -77,6 +85,7 @@ const show = (row: AuditRow): AuditItem => ({
   detail: row.detail,
   ip: row.ip,
   request_id: row.request_id,
+  hash: row.hash,
   created_at: row.at.toISOString(),
 });
 

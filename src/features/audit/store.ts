@@ -30,6 +30,8 @@ export interface AuditRow {
   readonly ip: string | null;
   readonly request_id: string | null;
   readonly at: Date;
+  /** Hexadecimal; null until it is sealed. */
+  readonly hash: string | null;
 }
 
 export async function insertEntry(sql: Sql, entry: AuditEntry): Promise<void> {
@@ -57,7 +59,20 @@ export const listEntries = (
   before: string | undefined,
 ): Promise<AuditRow[]> =>
   sql.query<AuditRow>(
-    `select id, actor_kind, actor_id, action, target, detail, ip, request_id, at from audit_log
-     where tenant_id = $1 and ($3::uuid is null or id < $3) order by id desc limit $2`,
+    `select id, actor_kind, actor_id, action, target, detail, ip, request_id, at,
+       (select encode(c.hash, 'hex') from audit_chain c where c.audit_id = a.id) as hash
+     from audit_log a where tenant_id = $1 and ($3::uuid is null or id < $3) order by id desc limit $2`,
     [tenantId, limit, before ?? null],
   );
+
+/** Links at most so many rows into the chain; returns how many. 0 while another process does it. */
+export const sealEntries = async (sql: Sql, most: number): Promise<number> =>
+  (await sql.query<{ sealed: number }>('select seal_audit($1) as sealed', [most]))[0]?.sealed ?? 0;
+
+/** The end of the chain: who notes it elsewhere can tell later that nothing before it was taken away. */
+export const lastSeal = async (sql: Sql): Promise<{ position: number; hash: string } | undefined> =>
+  (
+    await sql.query<{ position: number; hash: string }>(
+      `select position, encode(hash, 'hex') as hash from audit_chain order by position desc limit 1`,
+    )
+  )[0];

@@ -3,19 +3,21 @@ import type { Reply } from '../../lib/http.ts';
 import { newId, toWire } from '../../lib/ids.ts';
 import type { Validator } from '../../lib/schema.ts';
 import { hashOf, keyOf, replay } from '../idempotency/index.ts';
-import type { Origin, Planner } from '../notifications/index.ts';
+import type { Codes, Origin, Planner } from '../notifications/index.ts';
 import {
   after,
   answerOf,
   claimKey,
   firstAnswer,
   type KeepDeps,
+  KeyLost,
   keepChunk,
+  RELEASE,
   type Receiving,
   type Result,
   release,
 } from './keep.ts';
-import { type Assessed, assess, type Row } from './rows.ts';
+import { type Assessed, assess, giveBack, type Row } from './rows.ts';
 import { judgeShared, sharedOf } from './shared.ts';
 import { insertBulk } from './store.ts';
 
@@ -23,6 +25,7 @@ export const BULK_ROUTE = 'POST /api/v1/notifications/bulk';
 
 export interface AcceptDeps extends KeepDeps {
   readonly plan: Planner;
+  readonly codes: Codes;
   readonly request: Validator<never>;
   readonly row: Validator<never>;
 }
@@ -43,6 +46,9 @@ export async function acceptJson(
   const { tenantId, mode } = origin.principal;
   const first = key === undefined ? undefined : await deps.idempotency.find({ tenantId, mode, key });
   if (first) return replay(first, hash);
+  // The request itself has cost one, and a repeat costs no more than that.
+  const cost = recipients.length - 1;
+  await origin.principal.meter?.spend(cost, 1);
 
   const shared = sharedOf(body, origin.at);
   const languages = recipients.some((row) => (row as { language?: unknown } | null)?.language) ? 'some' : 'none';
@@ -71,8 +77,11 @@ export async function acceptJson(
       });
       await keepChunk(trx, bulk, from, bulk.progress, assessed);
       await release(trx, bulk, channels.length);
-    });
+    }, RELEASE);
   } catch (error) {
+    // Nothing of it is stored, or all of it was already: another process was first under the key.
+    await giveBack(deps, assessed.codes);
+    if (error instanceof KeyLost) origin.principal.meter?.owe(-cost);
     return firstAnswer(deps, error);
   }
   deps.doorbell.ring('due');

@@ -46,12 +46,14 @@ export function createControl({ db, clock, events, doorbell }: ControlDeps): Con
   const change = (principal: Principal, bulkId: string, work: (trx: Sql, bulk: BulkRow) => Promise<unknown>) => {
     const id = fromWire('bulk', bulkId);
     if (!id) throw new ApiError('not_found');
-    return db.transaction(async (trx) => {
-      const bulk = await lockBulk(trx, principal.tenantId, principal.mode, id);
-      if (!bulk) throw new ApiError('not_found');
-      await trx.query(`set local statement_timeout = '300s'`);
-      await work(trx, bulk);
-    });
+    return db.transaction(
+      async (trx) => {
+        const bulk = await lockBulk(trx, principal.tenantId, principal.mode, id);
+        if (!bulk) throw new ApiError('not_found');
+        await work(trx, bulk);
+      },
+      { statementSeconds: 300 },
+    );
   };
   const over = async (trx: Sql, { id }: BulkRow): Promise<boolean> =>
     ((await sumTallies(trx, [id]))[0]?.queued ?? 0) === 0;

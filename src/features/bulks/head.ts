@@ -8,7 +8,7 @@ import { ApiError } from '../../lib/errors.ts';
 import { canonicalJson, readJsonObject } from '../../lib/json.ts';
 import type { Validator } from '../../lib/schema.ts';
 import { keyOf } from '../idempotency/index.ts';
-import type { Origin, Planner } from '../notifications/index.ts';
+import type { Codes, Origin, Planner } from '../notifications/index.ts';
 import type { createCutter, Piece } from './cut.ts';
 import type { KeepDeps } from './keep.ts';
 import { type Column, type Columns, readHeader, readLine, readNames, readRecord } from './read.ts';
@@ -19,6 +19,7 @@ import { type Ahead, bodyOf, judgeShared, type Shared, sharedOf } from './shared
 export interface UploadDeps extends KeepDeps {
   readonly registry: Registry;
   readonly plan: Planner;
+  readonly codes: Codes;
   readonly shared: Validator<never>;
   readonly row: Validator<never>;
   /** What a row may say beside variables. */

@@ -6,6 +6,7 @@
  *            → judge (the same rows, nothing stored)
  *     view, results ← rows of the store · control: pause, resume, cancel
  */
+export { createCutter } from './cut.ts';
 export type { Source } from './head.ts';
 export type { Judged, Sample, Table } from './judge.ts';
 export type { Column } from './read.ts';

@@ -105,11 +105,12 @@ export async function claimKey(
   if (won.length === 0) throw new KeyLost(claim);
 }
 
-/** Within a transaction: from its commit on the bulk is accepted, and workers see it. */
+/** Ranges are few, but a bulk whose people are all told at their own time waits in as many rows as it has messages. */
+export const RELEASE = { statementSeconds: 300 };
+
+/** Within a transaction of that patience: from its commit on the bulk is accepted, and workers see it. */
 export async function release(trx: Trx, { id, tenantId, progress }: Receiving, channels: number): Promise<void> {
   const messages = progress.accepted * channels;
-  // Ranges are few, but a bulk whose people are all told at their own time waits in as many rows as it has messages.
-  await trx.query(`set local statement_timeout = '300s'`);
   if (!(await markReleased(trx, { id, tenantId, rows: progress.rows, messages }))) throw taken();
   await releaseBulk(trx, id);
 }

@@ -74,6 +74,7 @@ export function bulkRoutes({
         'content_required',
         'content_unused',
         'channel_not_connected',
+        'recipient_rate_limited',
         'csv_header_invalid',
         'too_many_rows',
         'upload_interrupted',

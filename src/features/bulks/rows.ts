@@ -6,6 +6,7 @@ import type { ApiError, ErrorCode } from '../../lib/errors.ts';
 import type { Validator } from '../../lib/schema.ts';
 import {
   bindSheaf,
+  type Codes,
   type Origin,
   type Plan,
   type Planner,
@@ -40,11 +41,17 @@ export interface Assessed {
   readonly faults: readonly { readonly row: number; readonly error: RowFault }[];
   /** When the first of them is due, if every one has a time. */
   readonly earliest: Date | undefined;
+  /** One-time codes that were counted for them; to be given back when they are not stored. */
+  readonly codes: readonly Plan[];
 }
 
-export interface AssessDeps {
+export interface JudgeDeps {
   readonly plan: Planner;
   readonly row: Validator<never>;
+}
+
+export interface AssessDeps extends JudgeDeps {
+  readonly codes: Codes;
 }
 
 interface RowValue extends Record<string, unknown> {
@@ -58,11 +65,13 @@ const SLICE = 1_000;
 
 /** Judges each row; a good one is taken, the faults of the others are returned. */
 export async function judgeRows(
-  { plan, row: validator }: AssessDeps,
+  { plan, row: validator }: JudgeDeps,
   origin: Origin,
   shared: Shared,
   rows: readonly Row[],
   take: (row: number, plan: Plan, timing: Timing) => void,
+  /** Counts what is going to be stored, and says what may not be. */
+  bar?: Codes['bar'],
 ): Promise<Assessed['faults']> {
   const timing = timingOf(shared, origin.at);
   const faults: { row: number; error: RowFault }[] = [];
@@ -81,10 +90,11 @@ export async function judgeRows(
       }
     }
     const plans = await plan(origin, commands);
+    const barred = await bar?.(origin.principal.tenantId, plans);
     for (let i = 0; i < plans.length; i++) {
       const { row, timing: when } = meant[i] as (typeof meant)[number];
       const planned = plans[i] as (typeof plans)[number];
-      const refusal = refusalOf(planned.request);
+      const refusal = refusalOf(planned.request) ?? barred?.[i];
       if (!refusal) take(row, planned, when);
       else {
         const { code, message, param, details } = refusal;
@@ -114,14 +124,32 @@ export async function assess(
   const accepted: [number, string][] = [];
   let earliest: Date | undefined;
   let allTimed = true;
-  const faults = await judgeRows(deps, origin, shared, rows, (row, { messages, notificationId }, { quiet, sendAt }) => {
+  const take = (row: number, { messages, notificationId }: Plan, { quiet, sendAt }: Timing): void => {
+    // @crash K12: some rows of a bulk are judged, and none of these is stored
     sheaf.add(row, messages, quiet);
     accepted.push([row, notificationId]);
     if (!sendAt) allTimed = false;
     else if (!earliest || sendAt < earliest) earliest = sendAt;
-  });
-  return { sheaf, accepted, faults, earliest: allTimed ? earliest : undefined };
+  };
+  const codes: Plan[] = [];
+  const bar: Codes['bar'] = async (tenantId, plans) => {
+    const barred = await deps.codes.bar(tenantId, plans);
+    if (barred) codes.push(...plans.filter((plan, index) => !barred[index] && !refusalOf(plan.request)));
+    return barred;
+  };
+  try {
+    const faults = await judgeRows(deps, origin, shared, rows, take, bar);
+    return { sheaf, accepted, faults, codes, earliest: allTimed ? earliest : undefined };
+  } catch (error) {
+    await giveBack(deps, codes);
+    throw error;
+  }
 }
+
+/** What is not given back is free again after an hour. */
+export const giveBack = async ({ codes }: Pick<AssessDeps, 'codes'>, plans: readonly Plan[]): Promise<void> => {
+  if (plans.length > 0) await codes.giveBack(plans).catch(() => undefined);
+};
 
 const NO_ZONE: RowFault = {
   code: 'validation_failed',

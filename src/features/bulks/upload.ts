@@ -5,21 +5,36 @@
  */
 import type { BodyStream } from '../../lib/body.ts';
 import { ApiError, type ErrorCode } from '../../lib/errors.ts';
-import type { Reply } from '../../lib/http.ts';
+import type { Meter, Reply } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
 import { replay, type Stored } from '../idempotency/index.ts';
-import { BULK_LIMITS } from '../notifications/index.ts';
+import { BULK_LIMITS, type Plan } from '../notifications/index.ts';
 import { createCutter, type Piece } from './cut.ts';
 import { type Head, isCsv, readHead, type Source, seedOf, type UploadDeps } from './head.ts';
-import { after, answerOf, claimKey, firstAnswer, KeyLost, keepChunk, type Receiving, release, taken } from './keep.ts';
+import {
+  after,
+  answerOf,
+  claimKey,
+  firstAnswer,
+  KeyLost,
+  keepChunk,
+  RELEASE,
+  type Receiving,
+  release,
+  taken,
+} from './keep.ts';
 import { isBlank } from './read.ts';
-import { assess, type Row } from './rows.ts';
+import { type Assessed, assess, giveBack, type Row } from './rows.ts';
 import type { Shared } from './shared.ts';
-import { advance, findReceiving, giveUp, insertBulk, letGo, takeOver } from './store.ts';
+import { advance, findReceiving, giveUp, insertBulk, letGo, type Progress, takeOver } from './store.ts';
 
 const LIMITS = BULK_LIMITS.stream;
 /** Rows, and about so many bytes in memory, of one commit; and how long one may be waited for. */
 const CHUNK = { rows: 5_000, bytes: 8 * 1_048_576, ms: 15_000 };
+/** So many one-time codes of an upload that fails are free again at once, the others after their hour. */
+const CODES_KEPT = 20_000;
+/** How long a stream stands still for a rate limit; what would take longer is cut off, to be gone on with. */
+const STAND_STILL_MS = 10_000;
 
 /** Throws what concerns the request as a whole. */
 export const upload = (deps: UploadDeps, source: Source, stream: BodyStream): Promise<Reply> =>
@@ -128,6 +143,7 @@ function receiving(
   digest: () => Buffer,
 ): Session<Reply> {
   const { db, doorbell } = deps;
+  const { meter } = origin.principal;
   const known = bulk.progress;
   const weightOfShared = JSON.stringify(shared.notification).length;
   let index = 0;
@@ -135,17 +151,36 @@ function receiving(
   let weight = 0;
   let flight: Promise<unknown> = Promise.resolve();
   let keptAt = performance.now();
+  /** Of this upload's rows, as long as it is not a bulk yet. */
+  const codes: Plan[] = [];
 
   const keep = async (rows: readonly Row[], hash: Buffer): Promise<void> => {
+    await inTime(meter);
     const from = bulk.progress;
     const assessed = await assess(deps, origin, shared, rows, { bulkId: bulk.id, afterId: from.lastId });
     const to = after(from, assessed, hash);
     await flight;
     bulk.progress = to;
     keptAt = performance.now();
-    flight = db.transaction((trx) => keepChunk(trx, bulk, from, to, assessed));
+    flight = keepIt(from, to, assessed);
+    // Afterwards, so that whoever goes on with a stream gets on by a chunk each time.
+    meter?.owe(rows.length);
     // Whoever waits for it next hears of it.
     flight.catch(() => undefined);
+  };
+  const keepIt = async (from: Progress, to: Progress, assessed: Assessed): Promise<void> => {
+    try {
+      await db.transaction((trx) => keepChunk(trx, bulk, from, to, assessed));
+      codes.push(...assessed.codes.slice(0, Math.max(0, CODES_KEPT - codes.length)));
+    } catch (error) {
+      await giveBack(deps, assessed.codes);
+      throw error;
+    }
+  };
+  /** Nothing of it will ever be sent. */
+  const giveUpAll = async (): Promise<void> => {
+    await giveBack(deps, codes);
+    await giveUp(db, bulk.id);
   };
   const flush = async (): Promise<void> => {
     const rows = batch;
@@ -191,10 +226,10 @@ function receiving(
         await db.transaction(async (trx) => {
           await claimKey(trx, deps, bulk, hash, answer);
           await release(trx, bulk, channels.length);
-        });
+        }, RELEASE);
       } catch (error) {
         // Whoever was first under the key was not an upload; this one is of no use any more.
-        if (error instanceof KeyLost) await giveUp(db, bulk.id);
+        if (error instanceof KeyLost) await giveUpAll();
         return firstAnswer(deps, error);
       }
       doorbell.ring('due');
@@ -207,9 +242,23 @@ function receiving(
       if (code === 'idempotency_in_progress') return;
       const hopeless = code !== undefined && HOPELESS.has(code);
       // The store may be what failed; then the hold runs out by itself.
-      await (hopeless ? giveUp(db, bulk.id) : letGo(db, bulk.id)).catch(() => undefined);
+      await (hopeless ? giveUpAll() : letGo(db, bulk.id)).catch(() => undefined);
     },
   };
+}
+
+/** A stream is read no faster than its sender's limit lets it. Throws `rate_limited` when it would stand still for long. */
+async function inTime(meter: Meter | undefined): Promise<void> {
+  const began = performance.now();
+  for (let wait = meter?.waitMs() ?? 0; wait > 0; wait = meter?.waitMs() ?? 0) {
+    if (performance.now() - began + wait > STAND_STILL_MS)
+      throw new ApiError(
+        'rate_limited',
+        'The rows so far have used up the rate limit. Nothing is sent yet. Wait as Retry-After says, then repeat the upload under the same idempotency key: what has arrived is not stored or counted twice.',
+        { retryAfterSeconds: Math.max(1, Math.ceil(wait / 1_000)) },
+      );
+    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(wait, 20), 1_000)));
+  }
 }
 
 const BLOCK = { bytes: 65_536, ms: 2_000 };

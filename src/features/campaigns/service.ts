@@ -211,9 +211,14 @@ export function createCampaigns({ db, registry, connections, templates, bulks }:
       const { principal } = origin;
       const draft = await find(principal, draftId);
       if (draft.bulkId) return toWire('bulk', draft.bulkId);
-      const csv = await csvOf(principal, draft);
-      if (!(await claimSend(db, principal, draft.id))) throw new ApiError('idempotency_in_progress');
-      const { body } = await bulks.send(await sourceOf(origin, draft), streamOf(csv)).catch(async (error: unknown) => {
+      if (!(await claimSend(db, principal, draft.id))) {
+        // Somebody else is sending it, or has just done so.
+        const { bulkId } = await find(principal, draftId);
+        if (bulkId) return toWire('bulk', bulkId);
+        throw new ApiError('idempotency_in_progress');
+      }
+      const sending = async () => bulks.send(await sourceOf(origin, draft), streamOf(await csvOf(principal, draft)));
+      const { body } = await sending().catch(async (error: unknown) => {
         await giveBack(db, principal, draft.id);
         throw error;
       });

@@ -1,6 +1,14 @@
 /** What other features may ask of connections. */
 
-import type { AnyAdapter, AnyChannel, CheckContext, Credentials, HttpClient, Net } from '../../channel-kit/index.ts';
+import type {
+  AnyAdapter,
+  AnyChannel,
+  CheckContext,
+  Credentials,
+  FaultKind,
+  HttpClient,
+  Net,
+} from '../../channel-kit/index.ts';
 import type { Soon } from '../../lib/cache.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
@@ -12,6 +20,25 @@ export interface Pace {
   readonly perSecond: number;
   /** Calls in flight per process. */
   readonly concurrency: number;
+}
+
+/** How a connection fares by the last answers of its provider. */
+export interface Standing {
+  readonly status: 'ok' | 'failing' | 'resting';
+  readonly fault?: FaultKind | undefined;
+  /** In the provider's words. */
+  readonly note?: string | undefined;
+  /** How long nothing is sent through it. */
+  readonly waitMs?: number | undefined;
+}
+
+/** By the store's clock. */
+export interface Touch {
+  /** Its owner has changed it. */
+  readonly changed: Date;
+  /** A test or another process has found it well; null: the last word is another. */
+  readonly well: Date | null;
+  readonly archived: boolean;
 }
 
 export interface Page {
@@ -79,8 +106,10 @@ export interface Connections {
   ): Promise<ReadonlyMap<string, OpenConnection>>;
   /** For providers with one callback address an app: every connection of this account. */
   byAccount(adapterId: string, account: string): Promise<readonly string[]>;
-  /** Remembers how the last use went; written behind the caller's back, at most once a minute while nothing changes. */
-  health(connectionId: string, ok: boolean, note?: string): void;
+  /** Remembers how it fares; written behind the caller's back, at most once a minute while nothing changes. */
+  health(connectionId: string, standing: Standing): void;
+  /** When these were last changed, removed, or found well, by the store's clock. */
+  touched(connectionIds: readonly string[]): Promise<ReadonlyMap<string, Touch>>;
   /** Closes every client and writes what `health` still holds. */
   closeAll(): Promise<void>;
 }

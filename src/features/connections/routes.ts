@@ -1,6 +1,7 @@
 /** Connections and gateways for tenants; the platform's own connections for operators. */
 import { type Route, route } from '../../lib/http.ts';
 import { listOf, listQuery } from '../../lib/list.ts';
+import { changeOf } from '../audit/index.ts';
 import type { Connections } from './door.ts';
 import * as schema from './schema.ts';
 
@@ -23,7 +24,8 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     replies: { 201: { description: 'The connection', schema: schema.connectionItem } },
     errors: SAVED,
     async handler({ principal, body }) {
-      return { status: 201, body: await connections.create(principal, body) };
+      const made = await connections.create(principal, body);
+      return { status: 201, body: made, noted: changeOf(undefined, made) };
     },
   }),
   route({
@@ -62,7 +64,9 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     replies: { 200: { description: 'The connection as it is now', schema: schema.connectionItem } },
     errors: ['not_found', 'conflict', ...SAVED],
     async handler({ principal, params, body }) {
-      return { status: 200, body: await connections.patch(principal, params.connection_id, body) };
+      const before = await connections.get(principal, params.connection_id);
+      const after = await connections.patch(principal, params.connection_id, body);
+      return { status: 200, body: after, noted: { ...changeOf(before, after), ...given(body) } };
     },
   }),
   route({
@@ -77,8 +81,9 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     replies: { 204: { description: 'Removed' } },
     errors: ['not_found', 'live_mode_required'],
     async handler({ principal, params }) {
+      const before = await connections.get(principal, params.connection_id);
       await connections.archive(principal, params.connection_id);
-      return { status: 204 };
+      return { status: 204, noted: changeOf(before, undefined) };
     },
   }),
   route({
@@ -120,7 +125,8 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     replies: { 201: { description: 'The connection', schema: schema.connectionItem } },
     errors: SAVED,
     async handler({ principal, body }) {
-      return { status: 201, body: await connections.create(principal, body) };
+      const made = await connections.create(principal, body);
+      return { status: 201, body: made, noted: changeOf(undefined, made) };
     },
   }),
   route({
@@ -146,7 +152,9 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     replies: { 200: { description: 'The connection as it is now', schema: schema.connectionItem } },
     errors: ['not_found', 'conflict', ...SAVED],
     async handler({ principal, params, body }) {
-      return { status: 200, body: await connections.patch(principal, params.connection_id, body) };
+      const before = await connections.get(principal, params.connection_id);
+      const after = await connections.patch(principal, params.connection_id, body);
+      return { status: 200, body: after, noted: { ...changeOf(before, after), ...given(body) } };
     },
   }),
   route({
@@ -159,8 +167,13 @@ export const connectionRoutes = (connections: Connections): readonly Route[] => 
     replies: { 204: { description: 'Removed' } },
     errors: ['not_found'],
     async handler({ principal, params }) {
+      const before = await connections.get(principal, params.connection_id);
       await connections.archive(principal, params.connection_id);
-      return { status: 204 };
+      return { status: 204, noted: changeOf(before, undefined) };
     },
   }),
 ];
+
+/** Which fields were typed in: a secret shows so little of itself that a change may not be seen. */
+const given = ({ credentials }: { readonly credentials?: object | undefined }): object =>
+  credentials ? { credentials_given: Object.keys(credentials) } : {};

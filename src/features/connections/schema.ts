@@ -1,7 +1,7 @@
 /** Connections and gateways as they look outside. */
-import { type Static, Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 
-const orNull = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const time = Type.String({ format: 'date-time' });
 const name = Type.String({
   pattern: '^(?=.*\\S)[^\\u0000-\\u001f\\u007f]{1,100}$',
@@ -64,7 +64,10 @@ export const patchConnection = Type.Object(
 );
 export type PatchConnection = Static<typeof patchConnection>;
 
-const health = Type.Union([Type.Literal('unknown'), Type.Literal('ok'), Type.Literal('failing')]);
+const health = Type.Union(
+  [Type.Literal('unknown'), Type.Literal('ok'), Type.Literal('failing'), Type.Literal('resting')],
+  { description: 'failing: left alone and tried now and then. resting: the provider has asked for a pause.' },
+);
 
 export const connectionItem = Type.Object({
   id: Type.String(),
@@ -81,7 +84,26 @@ export const connectionItem = Type.Object({
     per_second: Type.Union([Type.Number(), Type.Null()]),
     concurrency: Type.Union([Type.Integer(), Type.Null()]),
   }),
-  health: Type.Object({ status: health, note: orNull(Type.String()), at: orNull(time) }),
+  health: Type.Object({
+    status: Type.Union([...health.anyOf, Type.Literal('probing')], {
+      description: `${health.description} probing: that pause is over, and the next message tells.`,
+    }),
+    note: orNull(Type.String({ description: 'The last words about it, the provider’s own where it had some.' })),
+    at: orNull(time),
+    since: orNull(time),
+    until: orNull(Type.String({ format: 'date-time', description: 'Nothing is sent before; messages wait.' })),
+    cause: orNull(
+      Type.Object({
+        code: Type.String(),
+        owner: Type.String({ description: 'Who must act: tenant, provider or platform.' }),
+        message: Type.String(),
+        fix: Type.String(),
+      }),
+    ),
+    waiting: Type.Integer({
+      description: 'Messages that are due and wait for this connection; counted to ten thousand or more.',
+    }),
+  }),
   callback_url: orNull(Type.String()),
   created_at: time,
   updated_at: time,

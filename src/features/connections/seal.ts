@@ -6,6 +6,7 @@ import type { Vault } from '../../lib/crypto.ts';
 import type { Db } from '../../lib/db.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
+import type { SealedColumn } from '../../lib/sealed.ts';
 import type { Audit } from '../audit/index.ts';
 import type { Values } from './settings.ts';
 import type { ConnectionRow } from './store.ts';
@@ -16,11 +17,20 @@ export interface Seal {
   unseal(row: Pick<ConnectionRow, 'id' | 'tenant_id' | 'secrets'>): Values | undefined;
 }
 
+const place = (tenantId: string | null, id: string): string => `${tenantId ?? 'platform'}|connections|${id}|secrets`;
+
+export const SEALED_CONNECTIONS: SealedColumn = {
+  table: 'connections',
+  column: 'secrets',
+  key: 'id',
+  fields: ['tenant_id'],
+  place: ({ key, tenant_id }: { key: string; tenant_id: string | null }) => place(tenant_id, key),
+};
+
 const REPORTED_MAX = 1_000;
 
 export function createSeal({ vault, audit, db, log }: { vault: Vault; audit: Audit; db: Db; log: Log }): Seal {
   const reported = new Set<string>();
-  const place = (tenantId: string | null, id: string): string => `${tenantId ?? 'platform'}|connections|${id}|secrets`;
 
   function report(row: Pick<ConnectionRow, 'id' | 'tenant_id'>, error: unknown): void {
     if (reported.has(row.id) || reported.size >= REPORTED_MAX) return;

@@ -16,7 +16,7 @@ import type { Log } from '../../lib/log.ts';
 import { invalid } from '../../lib/schema.ts';
 import type { Audit } from '../audit/index.ts';
 import type { Connections } from './door.ts';
-import { createHealth } from './health.ts';
+import { createHealth, showHealth } from './health.ts';
 import { noLimits, paceOf, setLimits } from './limits.ts';
 import { callbackUrl, createPool } from './pool.ts';
 import { createRouting } from './routing.ts';
@@ -88,7 +88,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     return values;
   }
 
-  function show(row: store.ConnectionRow): ConnectionItem {
+  function show(row: store.ConnectionRow, waiting = 0): ConnectionItem {
     const adapter = registry.adapter(row.adapter)?.adapter;
     return {
       id: toWire('connection', row.id),
@@ -102,7 +102,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       is_default: row.is_default,
       position: row.position,
       limits: { per_second: row.per_second, concurrency: row.concurrency },
-      health: { status: row.health, note: row.health_note, at: row.health_at?.toISOString() ?? null },
+      health: showHealth(row, waiting, clock.now()),
       callback_url: adapter?.webhook ? callbackUrl(publicUrl(), adapter.id, row.id) : null,
       created_at: row.created_at.toISOString(),
       updated_at: row.updated_at.toISOString(),
@@ -143,11 +143,20 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     async list(principal, { limit, cursor }) {
       const owner = ownerOf(principal);
       const before = readCursor('connection', cursor);
-      const rows = await read(owner, (sql) => store.listOwned(sql, owner, principal.mode, limit + 1, before));
-      return listPage(rows, limit, show);
+      return read(owner, async (sql) => {
+        const rows = await store.listOwned(sql, owner, principal.mode, limit + 1, before);
+        const waiting = await store.countWaiting(sql, rows.map(idOf));
+        return listPage(rows, limit, (row) => show(row, waiting.get(row.id)));
+      });
     },
 
-    get: async (principal, id) => show(await owned(principal, id)),
+    async get(principal, id) {
+      const owner = ownerOf(principal);
+      return read(owner, async (sql) => {
+        const row = there(await store.findOwned(sql, owner, principal.mode, uuid(id)));
+        return show(row, (await store.countWaiting(sql, [row.id])).get(row.id));
+      });
+    },
 
     patch: (principal, id, command) =>
       change(principal, id, async (trx, row) => {
@@ -187,7 +196,11 @@ export function createConnections(deps: ConnectionsDeps): Connections {
           'The stored secrets cannot be opened, or the adapter is not installed. Type the secrets in again, or ask the operator.',
         );
       const outcome = await tryConnection(connection);
-      await health.write(row.id, outcome.ok, outcome.note);
+      await health.write(
+        row.id,
+        outcome.ok ? { status: 'ok' } : { status: 'failing', fault: outcome.fault },
+        outcome.note,
+      );
       if (!outcome.ok) throw outcome.error;
       return { ok: true, note: outcome.note, tested_at: clock.now().toISOString() };
     },
@@ -215,6 +228,9 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     open: pool.open,
     byAccount: (adapterId, account) => store.findByAccount(db, adapterId, account),
     health: health.note,
+    async touched(ids) {
+      return new Map((await store.findTouched(db, ids)).map(({ id, ...touch }) => [id, touch]));
+    },
     async closeAll() {
       pool.close();
       await health.flush();
@@ -234,6 +250,7 @@ function there<T>(row: T | undefined): T {
   if (row === undefined) throw new ApiError('not_found');
   return row;
 }
+const idOf = ({ id }: store.ConnectionRow): string => id;
 const uuid = (id: string): string => there(fromWire('connection', id));
 
 function choose(registry: Registry, command: CreateConnection): { channel: AnyChannel; adapter: AnyAdapter } {

@@ -1,6 +1,7 @@
 /** Rows of connections. Secrets come and go sealed. */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
+import type { Touch } from './door.ts';
 import type { StoredLimits } from './limits.ts';
 import type { Values } from './settings.ts';
 
@@ -17,16 +18,19 @@ export interface ConnectionRow extends StoredLimits {
   readonly account: string | null;
   readonly is_default: boolean;
   readonly position: number;
-  readonly health: 'unknown' | 'ok' | 'failing';
+  readonly health: 'unknown' | 'ok' | 'failing' | 'resting';
   readonly health_note: string | null;
   readonly health_at: Date | null;
+  readonly health_since: Date | null;
+  readonly health_fault: string | null;
+  readonly health_until: Date | null;
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly archived_at: Date | null;
 }
 
 const COLUMNS = `id, owner, tenant_id, mode, channel, adapter, name, settings, secrets, account, is_default, position,
-  per_second, concurrency, health, health_note, health_at, created_at, updated_at, archived_at`;
+  per_second, concurrency, health, health_note, health_at, health_since, health_fault, health_until, created_at, updated_at, archived_at`;
 
 /** Whose connections are meant: a tenant's, or with `null` the platform's. */
 export type OwnerId = string | null;
@@ -191,15 +195,36 @@ export async function findByAccount(sql: Sql, adapter: string, account: string):
 
 export interface Health {
   readonly id: string;
-  readonly health: 'ok' | 'failing';
+  readonly health: 'ok' | 'failing' | 'resting';
+  readonly fault: string | null;
   readonly note: string | null;
+  readonly until: Date | null;
 }
 
 /** Not a change of the connection: `updated_at` stays. */
 export async function recordHealth(sql: Sql, states: readonly Health[]): Promise<void> {
   await sql.query(
-    `update connections c set health = r->>'health', health_note = r->>'note', health_at = clock_now()
-     from jsonb_array_elements($1::jsonb) r where c.id = (r->>'id')::uuid`,
+    `update connections c set health = r.health, health_fault = r.fault, health_note = r.note, health_until = r.until, health_at = clock_now(),
+       health_since = case when c.health = r.health and c.health_since is not null then c.health_since else clock_now() end
+     from jsonb_to_recordset($1::jsonb) as r(id uuid, health text, fault text, note text, until timestamptz) where c.id = r.id`,
     [JSON.stringify(states)],
   );
 }
+
+export const findTouched = (sql: Sql, ids: readonly string[]): Promise<({ id: string } & Touch)[]> =>
+  sql.query(
+    `select id, updated_at as changed, case when health = 'ok' then health_at end as well, archived_at is not null as archived
+     from connections where id = any($1)`,
+    [ids],
+  );
+
+/** How many messages are due and not yet taken, of those the reader may see; the first ten thousand due rows of each are counted. */
+export const countWaiting = async (sql: Sql, ids: readonly string[]): Promise<ReadonlyMap<string, number>> => {
+  const rows = await sql.query<{ id: string; waiting: number }>(
+    `select c.id, coalesce(sum(d.size), 0)::int as waiting from unnest($1::uuid[]) as c(id) cross join lateral (
+       select size, owner from due where connection_id = c.id and not held and run_at <= clock_now() limit 10000
+     ) d where d.owner is null group by c.id`,
+    [ids],
+  );
+  return new Map(rows.map(({ id, waiting }) => [id, waiting]));
+};

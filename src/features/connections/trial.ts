@@ -5,7 +5,7 @@ import type { OpenConnection } from './door.ts';
 
 export type Outcome =
   | { readonly ok: true; readonly note: string }
-  | { readonly ok: false; readonly note: string; readonly error: ApiError };
+  | { readonly ok: false; readonly note: string; readonly fault: FaultKind; readonly error: ApiError };
 
 const LIMIT_MS = 10_000;
 /** Told apart, these would show which ports of a network are open; together they mean: nobody there. */
@@ -53,5 +53,5 @@ function refuse({ fault }: DeliveryError): Outcome {
           ...(providerCode === undefined ? {} : { provider_code: providerCode }),
           ...(providerMessage === undefined ? {} : { provider_message: providerMessage }),
         };
-  return { ok: false, note: text, error: new ApiError('connection_failed', text, { details }) };
+  return { ok: false, note: text, fault: kind, error: new ApiError('connection_failed', text, { details }) };
 }

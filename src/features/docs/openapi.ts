@@ -4,8 +4,10 @@ import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
 import type { Route } from '../../lib/http.ts';
 
 /** What any route of a kind may answer, beside its own codes. */
-const ALWAYS: readonly ErrorCode[] = ['internal_error', 'unavailable'];
+const ALWAYS: readonly ErrorCode[] = ['internal_error', 'unavailable', 'uri_too_long'];
 const WITH_KEY: readonly ErrorCode[] = ['unauthorized', 'conflicting_credentials', 'insufficient_scope'];
+/** Keys have limits and lists of addresses, the operator has none. */
+const LIMITED: readonly ErrorCode[] = ['ip_not_allowed', 'rate_limited'];
 const WITH_BODY: readonly ErrorCode[] = [
   'malformed_json',
   'too_deep',
@@ -21,9 +23,10 @@ export const errorsOf = (route: Route): readonly ErrorCode[] => [
     ...route.errors,
     ...ALWAYS,
     ...(route.auth === 'key' || route.auth === 'admin' ? WITH_KEY : []),
+    ...(route.auth === 'key' ? LIMITED : []),
     ...(route.body ? WITH_BODY : []),
-    ...(route.query ? (['validation_failed', 'uri_too_long'] as const) : []),
-    ...(route.params ? (['not_found', 'uri_too_long'] as const) : []),
+    ...(route.query ? (['validation_failed'] as const) : []),
+    ...(route.params ? (['not_found'] as const) : []),
   ]),
 ];
 

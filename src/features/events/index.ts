@@ -1,29 +1,25 @@
 /**
- * Facts about messages, written in the transaction that makes them true. An event carries what its moment changed; what never
- * changes stands in the message and is not written again.
+ * Facts, written in the transaction that makes them true, and the feed in which they can be read in that order. An event carries
+ * what its moment changed; what never changes stands in what it is about and is not written again: whoever owns that tells it.
  */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
+import type { EventType } from './schema.ts';
 import { insertEvents } from './store.ts';
 
-export { bornLine, copyEvents, eventLine, INSERT_EVENTS } from './sql.ts';
-
-export type EventType =
-  | 'message.queued'
-  | 'message.sent'
-  | 'message.delivered'
-  | 'message.failed'
-  | 'message.bounced'
-  | 'message.read'
-  | 'message.complained';
+export { eventRoutes } from './routes.ts';
+export { EVENT_TYPES, type Event, type EventType, eventSchema } from './schema.ts';
+export { createFeed, type EventRow, type Feed, liftPositions, type Place, type Placed, type Tell } from './service.ts';
+export { bornInBulkLine, bornLine, copyEvents, copyUnplacedEvents, eventLine, INSERT_EVENTS } from './sql.ts';
 
 export interface NewEvent {
   readonly tenantId: string;
   readonly mode: Mode;
   readonly type: EventType;
-  readonly messageId: string;
-  /** What is true of the message from this moment on. */
+  /** Absent for what is not about a message. */
+  readonly messageId?: string;
+  /** What is true from this moment on; of what is not about a message, all there is to tell. */
   readonly data: object;
 }
 

@@ -2,8 +2,10 @@
 import { type Copy, copyText, type Lines } from '../../lib/copy.ts';
 import { newId } from '../../lib/ids.ts';
 
+const COLUMNS = 'id, tenant_id, mode, type, message_id, data';
+
 /** For statements; the columns in order. */
-export const INSERT_EVENTS = 'insert into events (id, tenant_id, mode, type, message_id, data)';
+export const INSERT_EVENTS = `insert into events (${COLUMNS})`;
 
 /** The first event of a message, as a line of COPY; no column needs an escape. */
 export const bornLine = (tenantId: string, mode: string, messageId: string): string =>
@@ -20,7 +22,14 @@ export const eventLine = (
 ): string => `${id}\t${tenantId}\t${mode}\t${type}\t${messageId}\t${copyText(JSON.stringify(data))}\n`;
 
 /** Stores such lines. */
-export const copyEvents = (lines: Lines): Copy => ({
-  text: 'copy events (id, tenant_id, mode, type, message_id, data) from stdin',
+export const copyEvents = (lines: Lines): Copy => ({ text: `copy events (${COLUMNS}) from stdin`, lines });
+
+/** The first event of a message of a bulk, which has no place in the feed: the bulk is announced as a whole. */
+export const bornInBulkLine = (tenantId: string, mode: string, messageId: string): string =>
+  `\\N\t${bornLine(tenantId, mode, messageId)}`;
+
+/** Stores such lines. */
+export const copyUnplacedEvents = (lines: Lines): Copy => ({
+  text: `copy events (position, ${COLUMNS}) from stdin`,
   lines,
 });

@@ -1,12 +1,14 @@
 /** Whether this process lives, and whether it can do its work. No versions, no details: anyone may ask. */
 import { Type } from '@sinclair/typebox';
-import type { Db } from '../../lib/db.ts';
 import { type Route, route } from '../../lib/http.ts';
+import type { Health } from './service.ts';
+
+export { createHealth, type Health } from './service.ts';
 
 const Status = Type.Object({ status: Type.Union([Type.Literal('ok'), Type.Literal('unavailable')]) });
 const common = { method: 'GET', auth: 'open', tag: 'Health', errors: [] } as const;
 
-export const healthRoutes = ({ db }: { readonly db: Db }): readonly Route[] => [
+export const healthRoutes = ({ health }: { readonly health: Health }): readonly Route[] => [
   route({
     ...common,
     path: '/health/live',
@@ -20,15 +22,14 @@ export const healthRoutes = ({ db }: { readonly db: Db }): readonly Route[] => [
     summary: 'The process can accept and deliver',
     replies: {
       200: { description: 'It can.', schema: Status },
-      503: { description: 'The store cannot be reached.', schema: Status },
+      503: {
+        description: 'It is stopping, or a store is away or not fit for its work; the log says which.',
+        schema: Status,
+      },
     },
-    handler: async () => {
-      try {
-        await db.query('select 1');
-        return { status: 200, body: { status: 'ok' } };
-      } catch {
-        return { status: 503, body: { status: 'unavailable' } };
-      }
-    },
+    handler: async () =>
+      (await health.isReady())
+        ? { status: 200, body: { status: 'ok' } }
+        : { status: 503, body: { status: 'unavailable' } },
   }),
 ];

@@ -56,6 +56,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
   const store = createBatcher<StoredRequest, undefined>({
     flush: async (requests) => {
       await insertRequests(db, requests);
+      // @crash K10: stored, and neither answered nor applied
       // Once for all that were stored together.
       doorbell.ring('inbound');
       return requests.map(() => undefined);

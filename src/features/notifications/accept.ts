@@ -13,11 +13,13 @@ import type { Reply } from '../../lib/http.ts';
 import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import { type Claim, type Idempotency, isTaken, nameOf, replay } from '../idempotency/index.ts';
+import { type Codes, isCode, refuseBarred } from './codes.ts';
 import type { Birth, Cradle, Place } from './cradle.ts';
 import { firstDeadlines } from './fallback-store.ts';
 import type { Plan, Planner } from './plan.ts';
 import { type Refusal, refusalOf } from './policy.ts';
 import { type Entry, enterMessages, entryLine } from './store.ts';
+import type { Track } from './track.ts';
 import type { NewMessage, Origin, SendCommand } from './types.ts';
 
 export interface Accept {
@@ -43,15 +45,18 @@ export interface AcceptDeps {
   readonly idempotency: Idempotency;
   readonly doorbell: Doorbell;
   readonly plan: Planner;
+  readonly codes: Codes;
   /** The worker of this process, and how to tell it that something waits. */
   readonly dispatcher: { readonly cradle: Cradle; wake(): void };
+  /** Absent while nobody collects traces. */
+  readonly track?: Track | undefined;
 }
 
 /** Of each message of each parcel, in order. */
 type Places = readonly (readonly (Place | undefined)[])[];
 type Store = (parcels: readonly Parcel[], places: Places) => Promise<(one: Parcel) => boolean>;
 
-export function createAccept({ plan, ...deps }: AcceptDeps): Accept {
+export function createAccept({ plan, codes, track, ...deps }: AcceptDeps): Accept {
   const store = createStoring(deps);
   const committer: Batcher<Parcel, Reply | ApiError> = createBatcher({
     flush: (parcels) => persist(deps, store, parcels),
@@ -65,18 +70,39 @@ export function createAccept({ plan, ...deps }: AcceptDeps): Accept {
     weigh: ({ messages, size }) => messages.length * size,
   });
 
-  const answerTo = async (planned: Plan, command: SendCommand): Promise<Reply | ApiError> => {
+  const answerTo = async (origin: Origin, planned: Plan, command: SendCommand): Promise<Reply | ApiError> => {
     const refusal = refusalOf(planned.request);
     if (refusal) return refuse(refusal);
     try {
-      return await committer.add(parcel(planned, command));
+      const one = parcel(planned, command);
+      const answer = await (isCode(planned) ? addCode(planned, one) : committer.add(one));
+      // An answer of earlier, to a key that came again, is another text.
+      if (track && 'body' in answer && answer.body === one.body) track.accepted(origin, planned.messages);
+      return answer;
     } catch (error) {
       return lateKey(error);
     }
   };
+  /** A code is counted before it is stored, and a repeat is not one more. */
+  const addCode = async (planned: Plan, one: Parcel): Promise<Reply | ApiError> => {
+    const { tenantId, mode } = planned.messages[0] as NewMessage;
+    const [barred] = (await codes.bar(tenantId, [planned])) ?? [];
+    if (barred) {
+      const first = one.key === undefined ? undefined : await deps.idempotency.find({ tenantId, mode, key: one.key });
+      return first ? repeated(first, one.hash) : refuseBarred(barred);
+    }
+    let isStored = false;
+    try {
+      const answer = await committer.add(one);
+      isStored = !(answer instanceof ApiError) && !answer.headers;
+      return answer;
+    } finally {
+      if (!isStored) void codes.giveBack([planned]).catch(() => undefined);
+    }
+  };
   const accept = async (origin: Origin, commands: readonly SendCommand[]): Promise<readonly (Reply | ApiError)[]> => {
     const plans = await plan(origin, commands);
-    return Promise.all(plans.map((planned, index) => answerTo(planned, commands[index] as SendCommand)));
+    return Promise.all(plans.map((planned, index) => answerTo(origin, planned, commands[index] as SendCommand)));
   };
   return Object.assign(accept, { idle: () => committer.idle() });
 }
@@ -111,7 +137,7 @@ function acceptedBody(notificationId: string, messages: readonly NewMessage[]): 
 }
 
 async function persist(
-  deps: Omit<AcceptDeps, 'plan'>,
+  deps: Omit<AcceptDeps, 'plan' | 'codes'>,
   store: Store,
   parcels: readonly Parcel[],
 ): Promise<readonly (Reply | ApiError)[]> {
@@ -127,11 +153,13 @@ async function persist(
     );
   let isStored: (one: Parcel) => boolean;
   try {
+    // @crash K1: nothing is stored yet
     isStored = await store(parcels, places);
   } catch (error) {
     cradle.abandon(parcels.flatMap((_, index) => births(index)));
     throw error;
   }
+  // @crash K2: stored, and nobody has been told
   const born: Birth[] = [];
   let waiting = false;
   for (const [index, one] of parcels.entries()) {
@@ -161,7 +189,7 @@ const CAUTIOUS_MS = 100;
  * Tells which have been stored. Keys are new, as a rule: then everything is one trip. Where one of them is known, they are
  * claimed first, and what belongs to the winners is stored.
  */
-function createStoring({ db, idempotency, dispatcher: { cradle } }: Omit<AcceptDeps, 'plan'>): Store {
+function createStoring({ db, idempotency, dispatcher: { cradle } }: Omit<AcceptDeps, 'plan' | 'codes'>): Store {
   let cautiousUntil = 0;
   const everyone = () => true;
   const legsOf = (

@@ -76,9 +76,20 @@ export interface ClaimOptions {
   readonly leaseSeconds: number;
 }
 
+/** The taking itself: lease, fence, and the attempt opened. */
+const takeFrom = (source: string, leaseSeconds: string): string =>
+  `update due set owner = $1, fence = fence + 1, run_at = clock_now() + make_interval(secs => ${leaseSeconds}),
+         opened = due.opened or due.kind = 'message', opened_at = case when due.opened then due.opened_at else clock_now() end,
+         tries = due.tries + case when due.kind = 'message' and not due.opened then 1 else 0 end
+       from ${source} where due.id = ${source}.id`;
+const TAKEN = `select id, kind, tenant_id as "tenantId", connection_id as "connectionId", lane, fence, tries, open_since as "openSince", was_due as "wasDue",
+       bulk_id as "bulkId", after_id as "afterId", last_id as "lastId", size, quota, clock_now() as now
+     from taken order by lane, was_due, id`;
+
 /**
  * At most `limit` messages, high priority first; within a connection and a priority the tenants take turns, and the lot says
- * who begins, so that a single free place is not always the same one's. The recursive part visits every connection, priority and tenant with something waiting once, by index, however long their queues are.
+ * who begins, so that a single free place is not always the same one's. Of a store that was restored, or whose server was started, and not looked at since
+ * nothing is taken. The recursive part visits every connection, priority and tenant with something waiting once, by index, however long their queues are.
  */
 export const claimDue = (
   sql: Sql,
@@ -87,7 +98,7 @@ export const claimDue = (
 ): Promise<TakenRow[]> =>
   sql.query(
     `with recursive source(connection_id, lane, tenant_id) as (
-       (select connection_id, lane, tenant_id from due where not held order by connection_id, lane, tenant_id limit 1)
+       (select connection_id, lane, tenant_id from due where not held and (select store_is_known()) order by connection_id, lane, tenant_id limit 1)
        union all
        select next.* from source cross join lateral (
          select connection_id, lane, tenant_id from due
@@ -114,16 +125,34 @@ export const claimDue = (
      ), picked as (
        select id, run_at, opened, opened_at, least(share, room - before, $4 - ahead)::int as quota from ranked where before < room and ahead < $4
      ), taken as (
-       update due set owner = $1, fence = fence + 1, run_at = clock_now() + make_interval(secs => $5),
-         opened = due.opened or due.kind = 'message', opened_at = case when due.opened then due.opened_at else clock_now() end,
-         tries = due.tries + case when due.kind = 'message' and not due.opened then 1 else 0 end
-       from picked where due.id = picked.id
-       returning due.*, picked.run_at as was_due, picked.quota, case when picked.opened then picked.opened_at end as open_since
+       ${takeFrom('picked', '$5')} returning due.*, picked.run_at as was_due, picked.quota, case when picked.opened then picked.opened_at end as open_since
      )
-     select id, kind, tenant_id as "tenantId", connection_id as "connectionId", lane, fence, tries, open_since as "openSince", was_due as "wasDue",
-       bulk_id as "bulkId", after_id as "afterId", last_id as "lastId", size, quota, clock_now() as now
-     from taken order by lane, was_due, id`,
+     ${TAKEN}`,
     [owner, JSON.stringify(rooms), defaultRoom, limit, leaseSeconds],
+  );
+
+/**
+ * Of connections that nothing may be sent through now: what is due and needs no call. A decision that is due, or the end of a
+ * message whose time is over. As costly as what waits there is long, so its caller asks rarely.
+ */
+export const claimOver = (
+  sql: Sql,
+  owner: string,
+  connectionIds: readonly string[],
+  limit: number,
+  leaseSeconds: number,
+): Promise<TakenRow[]> =>
+  sql.query(
+    `with over as materialized (
+       select due.id, due.run_at, due.opened, due.opened_at from due left join messages m on m.id = due.id
+       where due.connection_id = any($2) and not due.held and due.run_at <= clock_now() and due.kind <> 'range'
+         and (due.kind = 'deadline' or m.expires_at <= clock_now())
+       order by due.lane, due.run_at limit $3 for update of due skip locked
+     ), taken as (
+       ${takeFrom('over', '$4')} returning due.*, over.run_at as was_due, due.size as quota, case when over.opened then over.opened_at end as open_since
+     )
+     ${TAKEN}`,
+    [owner, connectionIds, limit, leaseSeconds],
   );
 
 export interface Held {
@@ -161,6 +190,36 @@ export const releaseDue = (sql: Sql, rows: readonly Again[]): Promise<unknown> =
     `update due set owner = null, run_at = r."runAt", tries = r.tries, opened = r.opened, kind = case when r.deadline then 'deadline' else 'message' end
      from jsonb_to_recordset($1) as r(id uuid, "runAt" timestamptz, tries smallint, opened boolean, deadline boolean) where due.id = r.id`,
     [JSON.stringify(rows)],
+  );
+
+/**
+ * Taken by this worker, and never begun: as it was before the claim, and due again after so many seconds. What another has
+ * taken since stays his.
+ */
+export const returnTaken = (
+  sql: Sql,
+  owner: string,
+  rows: readonly TakenRow[],
+  afterSeconds: number,
+): Promise<unknown> =>
+  sql.query(
+    `update due set owner = null, run_at = clock_now() + make_interval(secs => $3), opened = r.open, tries = r.tries,
+       opened_at = case when r.open then due.opened_at end
+     from jsonb_to_recordset($2) as r(id uuid, fence int, open boolean, tries smallint)
+     where due.id = r.id and due.fence = r.fence and due.owner = $1`,
+    [
+      owner,
+      JSON.stringify(
+        rows.map(({ id, fence, kind, tries, openSince }) => ({
+          id,
+          fence,
+          open: openSince !== null,
+          // The claim has counted the attempt of a message.
+          tries: kind === 'message' && openSince === null ? tries - 1 : tries,
+        })),
+      ),
+      afterSeconds,
+    ],
   );
 
 /** Stored as taken by this worker, and never begun. */

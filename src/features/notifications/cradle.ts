@@ -2,9 +2,11 @@
  * What is accepted in a process that also delivers, while there is room, is born into the worker's hands: stored as taken,
  * with its first attempt open, and on its way as soon as it is stored. It is never claimed and never read back.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '../../lib/db.ts';
+import type { Answer } from './breaker.ts';
 import { type Claimed, returnBorn } from './claim.ts';
+import type { GiveBack } from './give-back.ts';
+import type { Turn } from './pace.ts';
 import { type PrepareDeps, type Prepared, prepare } from './prepare.ts';
 import type { Message, NewMessage } from './types.ts';
 
@@ -12,7 +14,7 @@ export interface Place {
   /** The message came to nothing. */
   cancel(): void;
   /** Its call is over. */
-  leave(): void;
+  leave(answer?: Answer): Turn;
 }
 
 export interface Birth {
@@ -37,33 +39,16 @@ export interface CradleDeps extends PrepareDeps, Pick<Cradle, 'owner' | 'leaseSe
   /** Monotonic milliseconds after which no byte of a message may leave that was taken at `began`. */
   deadlineOf(began: number): number;
   run(claimed: Claimed, work: Prepared['work'], place: Place): void;
-  wake(): void;
+  readonly givingBack: GiveBack;
 }
 
-const AGAIN_MS = 500;
-
 export function createCradle(deps: CradleDeps): Cradle {
-  const { db, owner, leaseSeconds, log, clock, run, wake, deadlineOf } = deps;
-
-  /** Nothing of them has left. As long as our lease lasts nobody else looks at them. */
-  async function giveBack(births: readonly Birth[]): Promise<void> {
-    const until = performance.now() + leaseSeconds * 1_000;
-    const ids = births.map(({ message }) => message.id);
-    for (;;) {
-      try {
-        await returnBorn(db, owner, ids);
-        return wake();
-      } catch (err) {
-        if (performance.now() >= until)
-          return log.error({ err, messages: ids.length }, 'could not give messages back; their outcome is unknown');
-        await delay(AGAIN_MS);
-      }
-    }
-  }
+  const { db, owner, leaseSeconds, log, clock, run, givingBack, deadlineOf } = deps;
 
   function abandon(births: readonly Birth[]): void {
     for (const { place } of births) place.cancel();
-    if (births.length > 0) void giveBack(births);
+    const ids = births.map(({ message }) => message.id);
+    if (ids.length > 0) givingBack.add(ids.length, () => returnBorn(db, owner, ids));
   }
 
   async function deliver(births: readonly Birth[], began: number): Promise<void> {

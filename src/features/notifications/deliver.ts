@@ -18,6 +18,7 @@ import {
 } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { OpenConnection } from '../connections/index.ts';
+import type { Answer } from './breaker.ts';
 import type { Claimed, ClosedAttempt } from './claim.ts';
 import type { Result } from './record.ts';
 import type { Word } from './status.ts';
@@ -37,6 +38,8 @@ export interface Job {
   readonly deadline: number;
   /** Aborted then; all messages of a batch share it. */
   readonly signal: AbortSignal;
+  /** For the provider's own traces; absent while nobody collects ours. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface Timing {
@@ -56,7 +59,7 @@ export const PROVIDER_ID_MAX = 512;
 export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<Result> {
   const { claimed, message } = job;
   const { number } = claimed;
-  const base = { claimed, before: message };
+  const base = { claimed, before: message, adapter: job.adapter.id };
   let content: Content;
   try {
     content = job.render();
@@ -76,20 +79,48 @@ export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<R
     };
   const touched = { provider: false };
   try {
+    // @crash K5: the attempt is stored, and no byte has left
     const accepted = await job.adapter.send(outboundOf(job, content), contextOf(job, job.signal, touched));
-    return { ...base, ...taken(job, accepted, number, clock) };
+    // @crash K7: the answer is read, and not stored
+    return { ...base, answer: ALIVE, ...taken(job, accepted, number, clock) };
   } catch (error) {
     const fault = faultOf(error, touched.provider);
-    if (fault.kind === 'outcome_unknown') return { ...base, ...unknown(job, number, clock, timing, fault) };
-    return { ...base, ...refused(job, fault, number, clock, timing) };
+    // Who was not asked has not answered.
+    const answered = touched.provider ? { ...base, answer: answerOf(fault, job.adapter) } : base;
+    if (fault.kind !== 'outcome_unknown') return { ...answered, ...refused(job, fault, number, clock, timing) };
+    if (!job.adapter.lookup) return { ...answered, ...unknown(job, number, clock, timing, fault) };
+    const askAt = clock.now().getTime() + Math.min(ASK_MS, timing.lookupSettleMs);
+    return { ...answered, words: [], isOpen: true, runAt: new Date(askAt) };
   }
 }
 
-/** An attempt whose process died in it: ask the provider, where it can be asked; else it stays unknown. */
+/** After a call that nobody answered, until the provider is asked what became of it. */
+const ASK_MS = 2_000;
+const ALIVE: Answer = { says: 'alive' };
+
+/** What a fault tells of the provider, whatever it means for the message. */
+function answerOf(
+  { kind, providerCode, providerMessage: note, retryAfterSeconds }: Fault,
+  { faults }: AnyAdapter,
+): Answer {
+  if (kind === 'credentials_invalid')
+    return {
+      says: providerCode !== undefined && providerCode in faults ? 'denied' : 'perhaps denied',
+      fault: kind,
+      note,
+    };
+  if (kind === 'rate_limited' && retryAfterSeconds !== undefined)
+    return { says: 'pause', ms: retryAfterSeconds * 1_000, note };
+  if (kind === 'rate_limited' || kind === 'provider_unavailable' || kind === 'outcome_unknown')
+    return { says: 'failed', fault: kind, note };
+  return ALIVE;
+}
+
+/** An attempt whose process died in it, or that got no answer: ask the provider, where it can be asked; else it stays unknown. */
 export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Result> {
   const { claimed, adapter } = job;
   const { number } = claimed;
-  const base = { claimed, before: job.message };
+  const base = { claimed, before: job.message, adapter: adapter.id };
   if (adapter.lookup) {
     const now = clock.now();
     let found: Accepted | undefined;
@@ -236,7 +267,7 @@ const outboundOf = ({ message, reference }: Job, content: Content): Outbound => 
 });
 
 function contextOf(
-  { connection, adapter, reference }: Job,
+  { connection, adapter, reference, traceparent }: Job,
   signal: AbortSignal,
   touched = { provider: false },
 ): SendContext<unknown> {
@@ -257,7 +288,7 @@ function contextOf(
     ...context,
     http: (request) => {
       touched.provider = true;
-      return context.http(request);
+      return context.http(traceparent ? { ...request, headers: { ...request.headers, traceparent } } : request);
     },
     idempotencyKey: reference,
     // Few adapters ask for it.

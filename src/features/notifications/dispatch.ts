@@ -10,20 +10,26 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { isOutage } from '../../lib/errors.ts';
 import { toWire } from '../../lib/ids.ts';
-import { type Claimed, claimDue, claimedOf, releaseDue, type TakenRow } from './claim.ts';
-import { type Cradle, createCradle } from './cradle.ts';
+import { BREAKER, type BreakerTiming } from './breaker.ts';
+import { type Claimed, claimDue, claimedOf, returnTaken, type TakenRow } from './claim.ts';
+import { type Cradle, createCradle, type Place } from './cradle.ts';
 import type { Timing } from './deliver.ts';
-import { createPace } from './pace.ts';
+import { createGiveBack } from './give-back.ts';
+import { createPace, type Open } from './pace.ts';
 import { type PrepareDeps, prepare, type Taken } from './prepare.ts';
-import { closeRange, giveRanges, openRanges } from './ranges.ts';
+import { closeRange, openRanges } from './ranges.ts';
 import { createRecorder, type RecordDeps, type Result } from './record.ts';
+import { createReport } from './report.ts';
 import { loadMessages } from './store.ts';
+import { createTend } from './tend.ts';
 
 export interface DispatchTiming extends Timing {
   /** A worker that says nothing for so long has lost its messages. */
   readonly leaseSeconds: number;
   /** How often to look without being rung. */
   readonly sweepMs: number;
+  /** Default: as production has it. */
+  readonly breaker?: BreakerTiming;
 }
 
 export interface Dispatcher {
@@ -31,6 +37,8 @@ export interface Dispatcher {
   start(): void;
   /** Something may be due. */
   wake(): void;
+  /** The connections that this process leaves alone, or tries again with care. */
+  open(): readonly Open[];
   /** Takes nothing new and waits for what is under way, at most so long. */
   stop(withinMs: number): Promise<void>;
 }
@@ -49,7 +57,8 @@ const RECORD_AGAIN_MS = 500;
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { db, connections, events, idempotency, log, timing } = deps;
   const owner = randomUUID();
-  const pace = createPace();
+  const pace = createPace({ ...(timing.breaker ?? BREAKER), random: timing.random });
+  const report = createReport({ connections, log, pace, track: deps.track });
   let offsetMs = 0;
   // The store's clock, as of the last claim: what is due was decided by it.
   const clock: Clock = { now: () => new Date(Date.now() + offsetMs) };
@@ -70,6 +79,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   /** Connections that may have more waiting than there was room for at the last look. */
   let hungry = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  let roomTimer: NodeJS.Timeout | undefined;
   let onIdle: (() => void) | undefined;
 
   async function claim(): Promise<readonly TakenRow[]> {
@@ -116,34 +126,22 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       await closeRange(db, owner, range).catch((err) => log.warn({ err }, 'a range could not be closed'));
   }
 
-  async function run(claimed: Claimed, work: () => Promise<Result>, leave: () => void, range?: Range): Promise<void> {
+  async function run(
+    claimed: Claimed,
+    work: () => Promise<Result>,
+    leave: Place['leave'],
+    range?: Range,
+  ): Promise<void> {
     const { id, connectionId } = claimed;
     const began = performance.now();
     let whole = false;
     try {
       const result = await work();
-      leave();
-      note(result);
+      report.answered(result, leave(result.answer));
       const recorded = await record(result);
+      // @crash K8: written down, and the place not free again
       whole = true;
-      const { attempt: closed, words } = result;
-      const level = closed?.fault && recorded === 'recorded' ? 'info' : recorded === 'lease_lost' ? 'warn' : 'debug';
-      if (log.isLevelEnabled(level))
-        log[level](
-          {
-            message_id: toWire('message', id),
-            connection_id: toWire('connection', connectionId),
-            attempt: closed?.number,
-            result: closed?.result,
-            fault: closed?.fault ?? undefined,
-            provider_code: closed?.providerCode ?? undefined,
-            word: words.at(-1)?.word,
-            next_at: result.runAt?.toISOString(),
-            ms: Math.round(performance.now() - began),
-            recorded,
-          },
-          'attempt',
-        );
+      report.attempted(result, recorded, performance.now() - began);
     } catch (error) {
       // Nothing is lost: the lease lapses and the row is found again.
       log.error(
@@ -152,14 +150,18 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       );
     } finally {
       leave();
-      inFlight--;
       if (range) {
         range.whole &&= whole;
         if (--range.left === 0) await close(range);
       }
-      if (inFlight === 0) onIdle?.();
+      left();
       if (hungry.has(connectionId) && pace.worthALook(connectionId)) wake();
     }
+  }
+
+  /** One message less is under way. */
+  function left(): void {
+    if (--inFlight === 0) onIdle?.();
   }
 
   /** What the provider answered is worth more than a hiccup of the store: it is written down as long as the lease can hold. */
@@ -175,13 +177,6 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
   }
 
-  function note({ claimed: { connectionId }, attempt: closed }: Result): void {
-    if (!closed) return;
-    if (closed.result === 'accepted') connections.health(connectionId, true);
-    else if (closed.fault === 'credentials_invalid' || closed.fault === 'provider_unavailable')
-      connections.health(connectionId, false, closed.providerMessage ?? closed.fault);
-  }
-
   const preparing = { ...deps, clock, learn: pace.learn };
   /** Five seconds of thirty are kept before the lease ends, so that the answer can still be written down. */
   const deadlineOf = (began: number): number => began + (timing.leaseSeconds * 1_000 * 5) / 6;
@@ -194,41 +189,45 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         const began = performance.now();
         const rows = await claim();
         if (rows.length === 0) continue;
-        if (!running) return await give(rows);
-        const { taken, ranges } = await load(rows);
-        for (const { claimed, work } of await prepare(preparing, taken, deadlineOf(began))) {
-          inFlight++;
-          void run(claimed, work, pace.begin(claimed.connectionId), ranges.get(claimed.dueId));
-        }
+        await go(rows, began);
       }
     } catch (error) {
       log.warn({ err: error }, 'could not look for due messages; trying again at the next tick');
     } finally {
       pumping = false;
     }
+    clearTimeout(roomTimer);
     const wait = pace.nextRoomMs();
-    if (running && wait !== undefined) setTimeout(wake, wait).unref();
+    if (running && wait !== undefined) roomTimer = setTimeout(wake, wait).unref();
   }
 
-  /** Taken, and then told to stop: others may have them at once. Of a range nothing was opened yet. */
-  async function give(rows: readonly TakenRow[]): Promise<void> {
-    const single = rows.filter(({ kind }) => kind !== 'range');
-    await releaseDue(
-      db,
-      single.map(({ id, kind, now, tries, openSince }) => ({
-        id,
-        runAt: now,
-        opened: openSince !== null,
-        tries: openSince !== null || kind === 'deadline' ? tries : tries - 1,
-        deadline: kind === 'deadline',
-      })),
-    );
-    await giveRanges(
-      db,
-      owner,
-      rows.filter(({ kind }) => kind === 'range'),
-    );
+  /** What was claimed since `began` starts, or is given back: nothing of it is lost to a hiccup of the store. */
+  async function go(rows: readonly TakenRow[], began: number): Promise<void> {
+    // @crash K4: claimed, and nothing is loaded
+    if (!running) return give(rows, 0);
+    let prepared: Awaited<ReturnType<typeof prepare>>;
+    let ranges: Map<string, Range>;
+    try {
+      const loaded = await load(rows);
+      ranges = loaded.ranges;
+      prepared = await prepare(preparing, loaded.taken, deadlineOf(began));
+    } catch (error) {
+      // Behind what else waits, which may have better luck.
+      give(rows, 1);
+      throw error;
+    }
+    for (const { claimed, work } of prepared) {
+      inFlight++;
+      void run(claimed, work, pace.begin(claimed.connectionId), ranges.get(claimed.dueId));
+    }
   }
+
+  /** Taken, and not begun: others may have them. */
+  const give = (rows: readonly TakenRow[], afterSeconds: number): void =>
+    givingBack.add(
+      rows.reduce((sum, { size }) => sum + size, 0),
+      () => returnTaken(db, owner, rows, afterSeconds),
+    );
 
   const wake = (): void => {
     if (!running) return;
@@ -236,10 +235,14 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     else looking = look();
   };
 
+  const givingBack = createGiveBack({ log, leaseSeconds: timing.leaseSeconds, wake });
+  const tend = createTend({ db, owner, leaseSeconds: timing.leaseSeconds, connections, pace, clock, log, go, wake });
+
   const cradle = createCradle({
     ...preparing,
     owner,
     leaseSeconds: timing.leaseSeconds,
+    givingBack,
     reserve(connectionId, lane) {
       if (!running || inFlight >= IN_FLIGHT_MAX || pace.room(connectionId, lane === 0) === 0) return undefined;
       inFlight++;
@@ -248,36 +251,40 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
         leave,
         cancel() {
           leave();
-          inFlight--;
+          left();
         },
       };
     },
     deadlineOf,
     run: (claimed, work, place) => void run(claimed, work, place.leave),
-    wake,
   });
 
   return {
     cradle,
     wake,
+    open: pace.open,
     start() {
       running = true;
-      timer = setInterval(wake, timing.sweepMs);
+      timer = setInterval(() => {
+        wake();
+        tend.look();
+      }, timing.sweepMs);
       wake();
     },
     async stop(withinMs) {
       running = false;
       clearInterval(timer);
+      clearTimeout(roomTimer);
       const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
       // What is being claimed is started or given back first; only then is it known what is under way.
-      await Promise.race([looking, late]);
+      await Promise.race([Promise.all([looking, tend.idle()]), late]);
       const quiet =
         inFlight === 0
           ? Promise.resolve()
           : new Promise<void>((resolve) => {
               onIdle = resolve;
             });
-      await Promise.race([quiet.then(() => recorder.idle()), late]);
+      await Promise.race([quiet.then(() => Promise.all([recorder.idle(), givingBack.idle()])), late]);
     },
   };
 }

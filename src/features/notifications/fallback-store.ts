@@ -28,7 +28,10 @@ export interface Start extends Omit<FallbackStep, 'on' | 'afterSeconds'> {
   readonly at: Date;
 }
 
-/** Messages, due rows, first events and the sums of their bulks. What is there already is left as it is; a step of a paused bulk waits. */
+/**
+ * Messages, due rows, first events and the sums of their bulks. What is there already is left as it is; a step of a paused
+ * bulk waits, and so does one of a notification from before a restore: it may have been taken already.
+ */
 export const startSteps = (sql: Sql, starts: readonly Start[]): Promise<unknown> =>
   sql.query(
     `with s as (
@@ -48,8 +51,9 @@ export const startSteps = (sql: Sql, starts: readonly Start[]): Promise<unknown>
      ), summed as (
        insert into bulk_tallies (bulk_id, tenant_id, queued) select "bulkId", tenant_id, count(*) from stored where "bulkId" is not null group by 1, 2
      )
-     insert into due (id, tenant_id, connection_id, lane, run_at, bulk_id, held)
-     select id, tenant_id, connection_id, lane, created_at, "bulkId", exists (select from bulks b where b.id = "bulkId" and b.status = 'paused') from stored`,
+     insert into due (id, tenant_id, connection_id, lane, run_at, bulk_id, held, quarantined)
+     select id, tenant_id, connection_id, lane, created_at, "bulkId",
+       in_quarantine(id) or exists (select from bulks b where b.id = "bulkId" and b.status = 'paused'), in_quarantine(id) from stored`,
     [JSON.stringify(starts)],
   );
 

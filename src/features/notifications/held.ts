@@ -1,14 +1,15 @@
 /** What a bulk waits with: released, held back, cancelled or taken away, always as a whole or in batches that end. */
 import type { Sql } from '../../lib/db.ts';
-import { firstIdAt } from '../../lib/ids.ts';
+import { firstIdAt, timeOf } from '../../lib/ids.ts';
 import type { Events } from '../events/index.ts';
 import { applyWords } from './words.ts';
 
-/** What a bulk waits with becomes due. */
+/** What a bulk waits with becomes due; what waits for the operator goes on waiting. */
 export const releaseBulk = (sql: Sql, bulkId: string): Promise<unknown> =>
-  sql.query('update due set held = false, run_at = greatest(run_at, clock_now()) where bulk_id = $1 and held', [
-    bulkId,
-  ]);
+  sql.query(
+    'update due set held = false, run_at = greatest(run_at, clock_now()) where bulk_id = $1 and held and not quarantined',
+    [bulkId],
+  );
 
 /**
  * Nothing of it begins from now on; what is under way finishes. A worker that is just cutting a range leaves the rest of it in
@@ -20,9 +21,12 @@ export async function holdBulk(sql: Sql, bulkId: string): Promise<void> {
 }
 
 /** For good: only what was never begun, so that everything else can still come to its end. */
-const HOLD_UNBEGUN = `kind <> 'deadline' and not opened and tries = 0`;
+export const HOLD_UNBEGUN = `kind <> 'deadline' and not opened and tries = 0`;
 export const holdUnbegun = (sql: Sql, bulkId: string): Promise<unknown> =>
-  sql.query(`update due set held = (${HOLD_UNBEGUN}) where bulk_id = $1 and held <> (${HOLD_UNBEGUN})`, [bulkId]);
+  sql.query(
+    `update due set held = (${HOLD_UNBEGUN}) where bulk_id = $1 and not quarantined and held <> (${HOLD_UNBEGUN})`,
+    [bulkId],
+  );
 
 interface RangeRow {
   readonly id: string;
@@ -91,8 +95,7 @@ export async function cancelHeld(
 
 /** An event is written soon after the ids of its chunk were made. */
 const EVENT_WITHIN_MS = 600_000;
-const endOfEvents = (messageId: string): string =>
-  firstIdAt(new Date(Number.parseInt(messageId.slice(0, 8) + messageId.slice(9, 13), 16) + EVENT_WITHIN_MS));
+const endOfEvents = (messageId: string): string => firstIdAt(new Date(timeOf(messageId).getTime() + EVENT_WITHIN_MS));
 
 /** Takes messages that were never released out of the store, with all that is kept of them; 0 when none is left. */
 export async function dropHeld(trx: Sql, bulkId: string, tenantId: string, limit: number): Promise<number> {
@@ -101,12 +104,10 @@ export async function dropHeld(trx: Sql, bulkId: string, tenantId: string, limit
   const ids = range ? await messagesIn(trx, bulkId, range) : singles;
   if (ids.length === 0) return range ? 1 : 0;
   const sorted = [...ids].sort();
-  await trx.query('delete from events where tenant_id = $1 and id > $2 and id < $3 and message_id = any($4)', [
-    tenantId,
-    sorted[0],
-    endOfEvents(sorted.at(-1) as string),
-    ids,
-  ]);
+  await trx.query(
+    'delete from events where tenant_id = $1 and position is null and id > $2 and id < $3 and message_id = any($4)',
+    [tenantId, sorted[0], endOfEvents(sorted.at(-1) as string), ids],
+  );
   await trx.query('delete from messages where id = any($1)', [ids]);
   return ids.length;
 }

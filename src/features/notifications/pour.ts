@@ -3,10 +3,11 @@
  * bound row by row, so that no row is kept as an object; it is stored in three COPY statements, in one trip. Everything stays held until
  * the bulk is released, in one commit; until then no worker sees any of it.
  */
+import { isoOf } from '../../lib/clock.ts';
 import { type CopyValue, copyLine, copyText, Lines } from '../../lib/copy.ts';
 import type { Trx } from '../../lib/db.ts';
 import { newId } from '../../lib/ids.ts';
-import { bornLine, copyEvents } from '../events/index.ts';
+import { bornInBulkLine, copyUnplacedEvents } from '../events/index.ts';
 import type { QuietHours } from './quiet.ts';
 import type { NewMessage } from './types.ts';
 
@@ -34,8 +35,7 @@ const RANGE_MAX = 500;
 export function bindSheaf(bulkId: string, afterId: string): Sheaf {
   const [messageLines, eventLines] = [new Lines(), new Lines()];
   const ranges: Range[] = [];
-  const time = timeText();
-  const lineOf = lineMaker(bulkId, time);
+  const lineOf = lineMaker(bulkId);
   let rows = 0;
   let firstId: string | undefined;
   let lastId = afterId;
@@ -79,17 +79,17 @@ export function bindSheaf(bulkId: string, afterId: string): Sheaf {
       const quietText = quiet ? JSON.stringify(quiet) : null;
       for (const message of messages) {
         messageLines.add(lineOf(message, row, quietText));
-        eventLines.add(bornLine(message.tenantId, message.mode, message.id));
+        eventLines.add(bornInBulkLine(message.tenantId, message.mode, message.id));
         lastId = message.id;
       }
     },
     async store(trx) {
       if (rows === 0) return;
       const dueLines = new Lines();
-      for (const range of ranges) dueLines.add(dueLine(range, bulkId, time));
+      for (const range of ranges) dueLines.add(dueLine(range, bulkId));
       await trx.batch([
         { text: MESSAGES, lines: messageLines },
-        copyEvents(eventLines),
+        copyUnplacedEvents(eventLines),
         { text: DUE, lines: dueLines },
       ]);
     },
@@ -101,7 +101,7 @@ const MESSAGES = `copy messages (id, bulk_row, address, recipient, input, tenant
   request_id, quiet_hours, fallback) from stdin`;
 
 /** The columns that most rows share are put together once for all neighbours that do. */
-function lineMaker(bulkId: string, time: (at: Date | null) => string | null) {
+function lineMaker(bulkId: string) {
   let last: NewMessage | undefined;
   let lastQuiet: string | null = null;
   let tail = '';
@@ -109,7 +109,7 @@ function lineMaker(bulkId: string, time: (at: Date | null) => string | null) {
     if (!last || quiet !== lastQuiet || !alike(last, message)) {
       last = message;
       lastQuiet = quiet;
-      tail = copyLine(shared(message, bulkId, quiet, time));
+      tail = copyLine(shared(message, bulkId, quiet));
     }
     const own = `${message.id}\t${row}\t${copyText(message.address)}\t${copyText(JSON.stringify(message.recipient))}`;
     return `${own}\t${copyText(JSON.stringify(message.input))}\t${tail}`;
@@ -127,12 +127,7 @@ const alike = (a: NewMessage, b: NewMessage): boolean =>
   a.fallback === null &&
   b.fallback === null;
 
-const shared = (
-  message: NewMessage,
-  bulkId: string,
-  quiet: string | null,
-  time: (at: Date | null) => string | null,
-): CopyValue[] => [
+const shared = (message: NewMessage, bulkId: string, quiet: string | null): CopyValue[] => [
   message.tenantId,
   message.mode,
   message.channel,
@@ -143,9 +138,9 @@ const shared = (
   message.category,
   message.lane,
   message.onUnknown,
-  time(message.createdAt),
-  time(message.sendAt),
-  time(message.expiresAt),
+  isoOf(message.createdAt),
+  message.sendAt && isoOf(message.sendAt),
+  isoOf(message.expiresAt),
   message.retryOf,
   bulkId,
   message.actorId,
@@ -155,24 +150,12 @@ const shared = (
   message.fallback ? JSON.stringify(message.fallback) : null,
 ];
 
-/** Most messages of a bulk share their times. */
-function timeText(): (at: Date | null) => string | null {
-  const known = new Map<number, string>();
-  return (at) => {
-    if (!at) return null;
-    const ms = at.getTime();
-    const text = known.get(ms) ?? at.toISOString();
-    if (known.size < 1_000) known.set(ms, text);
-    return text;
-  };
-}
-
 const DUE = `copy due (id, kind, tenant_id, connection_id, lane, run_at, bulk_id, after_id, last_id, size, held) from stdin`;
 
 /** Whoever has no neighbour of the same time waits alone. */
-function dueLine({ first, afterId, lastId, size }: Range, bulkId: string, time: (at: Date | null) => string | null) {
+function dueLine({ first, afterId, lastId, size }: Range, bulkId: string) {
   // At once is when it is released, by the database's clock.
-  const runAt = first.sendAt ? time(first.sendAt) : '-infinity';
+  const runAt = first.sendAt ? isoOf(first.sendAt) : '-infinity';
   const common = [first.tenantId, first.connectionId, first.lane, runAt, bulkId] as const;
   return size === 1
     ? copyLine([first.id, 'message', ...common, null, null, 1, true])

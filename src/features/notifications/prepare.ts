@@ -16,7 +16,8 @@ import { nextAllowed } from './quiet.ts';
 import type { Result } from './record.ts';
 import type { Render } from './render.ts';
 import type { Word } from './status.ts';
-import type { Message } from './types.ts';
+import type { Track } from './track.ts';
+import { ERASED, type Message } from './types.ts';
 
 export interface Prepared {
   readonly claimed: Claimed;
@@ -35,6 +36,8 @@ export interface PrepareDeps {
   readonly clock: Clock;
   /** Tells what a connection can take. */
   readonly learn: (connectionId: string, limits: Limits) => void;
+  /** Absent while nobody collects traces. */
+  readonly track?: Track | undefined;
 }
 
 /** A claim with its message; without one when the message is gone. */
@@ -47,7 +50,7 @@ export interface Taken {
 const ELSEWHERE_MS = 60_000;
 
 export async function prepare(
-  { registry, connections, templates, render, adapterOf, log, timing, clock, learn }: PrepareDeps,
+  { registry, connections, templates, render, adapterOf, log, timing, clock, learn, track }: PrepareDeps,
   taken: readonly Taken[],
   deadline: number,
 ): Promise<readonly Prepared[]> {
@@ -63,7 +66,12 @@ export async function prepare(
   ]);
   for (const connection of open.values()) {
     const adapter = adapterOf(connection);
-    learn(connection.id, adapter === connection.adapter ? connection.pace : adapter);
+    const { perSecond, concurrency } = adapter;
+    // Another adapter in its place, the sandbox's, answers as it was told to.
+    learn(
+      connection.id,
+      adapter === connection.adapter ? { ...connection.pace, adapter: adapter.id } : { perSecond, concurrency },
+    );
   }
 
   const signal = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())));
@@ -81,6 +89,7 @@ export async function prepare(
         message.outcomeUnknown ? [{ word: 'failed', at: now, code: 'outcome_unknown', outcome: 'unknown' }] : [],
         closing(claimed),
       );
+    if (message.address === ERASED) return erased(claimed, say);
     const connection = open.get(claimed.connectionId);
     const channel = registry.channel(message.channel);
     if (!connection || !channel) {
@@ -101,6 +110,7 @@ export async function prepare(
       render: () => render(channel, message, version),
       deadline,
       signal,
+      ...(track ? { traceparent: track.header(claimed.id, claimed.number) } : {}),
     };
     if (claimed.openSince !== null) return () => settle(job, clock, timing);
     if (connection.archived) return say([{ word: 'failed', at: now, code: 'credentials_invalid' }]);
@@ -114,6 +124,20 @@ export async function prepare(
 /** Queued, or taken and later refused with another attempt planned. */
 const wantsAttempt = ({ status, nextAttemptAt, outcomeUnknown }: Message): boolean =>
   !outcomeUnknown && (status === 'queued' || (status === 'sent' && nextAttemptAt !== null));
+
+/** Its person was erased while it was on its way to a worker: it is not sent, and what may have left already is not known. */
+const erased = (
+  claimed: Claimed,
+  say: (words: readonly Word[], extra?: Partial<Result>) => () => Promise<Result>,
+): (() => Promise<Result>) => {
+  const at = claimed.now;
+  const [closed] = [closing(claimed).attempt];
+  return closed
+    ? say([{ word: 'failed', at, code: 'outcome_unknown', outcome: 'unknown' }], {
+        attempt: { ...closed, result: 'unknown', fault: 'outcome_unknown', providerMessage: null },
+      })
+    : say([{ word: 'failed', at, code: 'erased', outcome: 'cancelled' }]);
+};
 
 /** A receipt has settled what a crashed attempt left open: the provider had taken it. */
 const closing = ({ id, tenantId, connectionId, number, fence, openSince, deadline }: Claimed): Partial<Result> =>

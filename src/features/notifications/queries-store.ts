@@ -115,3 +115,12 @@ export const queueAge = async (sql: Sql, tenantId: string): Promise<{ waiting: n
   );
   return { waiting: row?.waiting ?? 0, oldestSeconds: Math.max(0, row?.oldest ?? 0) };
 };
+
+/** Messages of this tenant that wait for the operator. */
+export const quarantinedCount = async (sql: Sql, tenantId: string): Promise<number> => {
+  const [row] = await sql.query<{ count: number }>(
+    `select coalesce(sum(size), 0)::int as count from due where tenant_id = $1 and quarantined and kind <> 'deadline'`,
+    [tenantId],
+  );
+  return row?.count ?? 0;
+};

@@ -10,7 +10,16 @@ import type { Connections } from '../connections/index.ts';
 import type { Templates } from '../templates/index.ts';
 import { beganBy, mergeTimelines } from './fallback-view.ts';
 import { createLookUp, type Found } from './lookups.ts';
-import { countMessages, type Filter, findMessages, lastDay, messagesOfMany, queueAge } from './queries-store.ts';
+import { quarantinedOf } from './quarantine.ts';
+import {
+  countMessages,
+  type Filter,
+  findMessages,
+  lastDay,
+  messagesOfMany,
+  quarantinedCount,
+  queueAge,
+} from './queries-store.ts';
 import type { Render } from './render.ts';
 import type { Status } from './status.ts';
 import { loadMessages } from './store.ts';
@@ -38,7 +47,12 @@ export interface Overview {
   /** 24 hours, oldest first. */
   readonly by_hour: readonly { hour: string; delivered: number; failed: number; other: number }[];
   readonly failures: readonly { code: string; message: string; count: number }[];
-  readonly queue: { readonly waiting: number; readonly oldest_seconds: number };
+  readonly queue: {
+    readonly waiting: number;
+    readonly oldest_seconds: number;
+    /** Wait for the operator since a restore. */
+    readonly quarantined: number;
+  };
   /** Messages looked at; at the limit the figures are of the newest ones. */
   readonly counted: number;
 }
@@ -65,6 +79,8 @@ export interface QueryDeps {
   readonly connections: Connections;
   readonly templates: Templates;
   readonly render: Render;
+  /** Whether anything waits for the operator. */
+  readonly isQuarantined: () => boolean;
 }
 
 const NONE = '00000000-0000-0000-0000-000000000000';
@@ -73,7 +89,15 @@ const DAY_MAX = 100_000;
 const NOTHING: Found = { messages: [], attempts: [], receipts: [] };
 const absent = (): ApiError => new ApiError('not_found', 'There is no notification of this id.');
 
-export function createQueries({ db, clock, registry, connections, templates, render }: QueryDeps): Queries {
+export function createQueries({
+  db,
+  clock,
+  registry,
+  connections,
+  templates,
+  render,
+  isQuarantined,
+}: QueryDeps): Queries {
   const lookUp = createLookUp(db);
   return {
     async list(principal, { limit, cursor, ...filters }) {
@@ -112,10 +136,12 @@ export function createQueries({ db, clock, registry, connections, templates, ren
       const open = await connections.open([...new Set(messages.map(({ connectionId }) => connectionId))], {
         archived: true,
       });
+      const waiting = isQuarantined() ? await db.read(principal.tenantId, (sql) => quarantinedOf(sql, messages)) : [];
       return detailView(
         messages,
         attempts,
         receipts,
+        new Set(waiting.map((message) => message.id)),
         (message) => open.get(message.connectionId)?.owner !== 'platform',
       );
     },
@@ -136,9 +162,10 @@ export function createQueries({ db, clock, registry, connections, templates, ren
     async overview(principal) {
       const now = clock.now();
       const since = new Date(now.getTime() - 86_400_000);
-      const [rows, queue] = await Promise.all([
+      const [rows, queue, quarantined] = await Promise.all([
         db.read(principal.tenantId, (sql) => lastDay(sql, principal.tenantId, principal.mode, since, DAY_MAX)),
         queueAge(db, principal.tenantId),
+        isQuarantined() ? quarantinedCount(db, principal.tenantId) : 0,
       ]);
       const sum = (test: (row: (typeof rows)[number]) => boolean) =>
         rows.filter(test).reduce((total, { count }) => total + count, 0);
@@ -166,7 +193,7 @@ export function createQueries({ db, clock, registry, connections, templates, ren
         failures: codes
           .map((code) => ({ code, message: reasonOf(code).message, count: sum((row) => row.failureCode === code) }))
           .sort((a, b) => b.count - a.count),
-        queue: { waiting: queue.waiting, oldest_seconds: queue.oldestSeconds },
+        queue: { waiting: queue.waiting, oldest_seconds: queue.oldestSeconds, quarantined },
         counted: sum(() => true),
       };
     },
@@ -222,6 +249,7 @@ function detailView(
   messages: readonly Message[],
   attempts: readonly AttemptRow[],
   receipts: readonly ReceiptRow[],
+  quarantined: ReadonlySet<string>,
   ownsProvider: (message: Message) => boolean,
 ) {
   const [first] = messages as readonly [Message];
@@ -232,7 +260,7 @@ function detailView(
     const show = ownsProvider(message);
     const said = [...mine, ...heard].filter(({ fault }) => fault !== null && fault === message.failureCode).at(-1);
     return {
-      ...messageView(message, show && said ? wordsOf(said) : {}),
+      ...messageView(message, show && said ? wordsOf(said) : {}, quarantined.has(message.id)),
       attempts: mine.map((attempt) => attemptView(attempt, show)),
       timeline: timelineOf(message, mine, heard, beganBy(messages, index)),
     };

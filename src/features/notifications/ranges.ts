@@ -134,10 +134,3 @@ export const closeRange = (
   owner: string,
   { dueId, fence }: Pick<OpenRange, 'dueId' | 'fence'>,
 ): Promise<unknown> => sql.query(`delete from due where id = $1 and owner = $2 and fence = $3`, [dueId, owner, fence]);
-
-/** Taken and not opened: others may have them at once. What a dead worker had left open stays open. */
-export const giveRanges = (sql: Sql, owner: string, ranges: readonly TakenRow[]): Promise<unknown> =>
-  sql.query(`update due set owner = null, run_at = clock_now() where id = any($1) and owner = $2`, [
-    ranges.map(({ id }) => id),
-    owner,
-  ]);

@@ -20,6 +20,7 @@ import {
 import { followUp, type RecordDeps, releaseFailed } from './record.ts';
 import type { Word } from './status.ts';
 import { lockMessages, scheduleDue, withdrawDue } from './store.ts';
+import type { Track } from './track.ts';
 import type { Message } from './types.ts';
 import { applyWords } from './words.ts';
 
@@ -51,6 +52,8 @@ export interface ReceiptDeps extends Pick<RecordDeps, 'events' | 'idempotency'> 
   readonly clock: Clock;
   readonly registry: Registry;
   readonly timing: Timing;
+  /** Absent while nobody collects traces. */
+  readonly track?: Track | undefined;
 }
 
 export function createReceipts(deps: ReceiptDeps): Receipts {
@@ -108,6 +111,11 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
   const { after, applied } = folded;
   const moved = receipts.filter(({ messageId }) => applied.has(messageId));
   if (moved.length > 0) await markApplied(trx, moved);
+  if (deps.track)
+    for (const receipt of receipts) {
+      const message = before.get(receipt.messageId);
+      if (message) deps.track.received(receipt, message, applied.has(receipt.messageId));
+    }
   const settled = after.filter(
     ({ id, status, nextAttemptAt, outcomeUnknown }) =>
       applied.has(id) && status !== 'queued' && nextAttemptAt === null && !outcomeUnknown,

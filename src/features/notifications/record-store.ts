@@ -4,7 +4,7 @@
  * hold for: everything it changes hangs on `moved`, and whatever it does not move is left to the general way in `record.ts`.
  */
 import { isoOf } from '../../lib/clock.ts';
-import { copyText, Lines } from '../../lib/copy.ts';
+import { copyText, Lines, NULL, textOrNull } from '../../lib/copy.ts';
 import type { Leg, Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { copyEvents, eventLine, INSERT_EVENTS } from '../events/index.ts';
@@ -80,7 +80,7 @@ export function moveLegs(owner: string, moves: readonly Move[], tallies: readonl
     attempts.add(
       `${m.id}\t${m.number}\t${m.tenantId}\t${m.connectionId}\t${m.fence}\t${isoOf(m.startedAt)}\t${isoOf(m.finishedAt)}\t${m.result}\t${
         m.fault ?? NULL
-      }\t${orNull(m.providerCode)}\t${orNull(m.providerMessage)}\t${ref ?? NULL}\t${NULL}\n`,
+      }\t${textOrNull(m.providerCode)}\t${textOrNull(m.providerMessage)}\t${ref ?? NULL}\t${NULL}\n`,
     );
     if (ref !== undefined) {
       hasRefs = true;
@@ -120,8 +120,6 @@ export function moveLegs(owner: string, moves: readonly Move[], tallies: readonl
 export const isNotAll = (error: unknown): boolean =>
   ['22012', '23505'].includes((error as { code?: string }).code ?? '');
 
-const NULL = '\\N';
-const orNull = (value: string | undefined): string => (value === undefined ? NULL : copyText(value));
 const isoOrNull = (at: Date | undefined): string => (at ? isoOf(at) : 'null');
 /** An array of words without commas, quotes and blanks. */
 const listOf = (moves: readonly Move[], of: (move: Move) => string | number): string => {

@@ -8,6 +8,7 @@ import type { Db, Sql } from '../../lib/db.ts';
 import { newId, notificationIdOf } from '../../lib/ids.ts';
 import type { Events } from '../events/index.ts';
 import type { Idempotency } from '../idempotency/index.ts';
+import type { Answer } from './breaker.ts';
 import {
   type Again,
   type Claimed,
@@ -36,6 +37,12 @@ export interface Result {
   readonly words: readonly Word[];
   /** When it is due again; absent: never. */
   readonly runAt?: Date;
+  /** Its attempt stays open: nobody knows yet what became of it. */
+  readonly isOpen?: boolean;
+  /** Id of the adapter that was to carry it. */
+  readonly adapter?: string;
+  /** What it tells of the provider; absent: the provider was not asked. Nobody writes it down. */
+  readonly answer?: Answer;
 }
 
 export type Recorded = 'recorded' | 'lease_lost';
@@ -210,8 +217,8 @@ export async function followUp(
 }
 
 /** How a message waits that is due again: what was open and has no answer stays open. */
-function againOf({ claimed, attempt, words, runAt }: Result): Again {
-  const opened = attempt === undefined && claimed.openSince !== null;
+function againOf({ claimed, attempt, words, runAt, isOpen = false }: Result): Again {
+  const opened = attempt === undefined && (isOpen || claimed.openSince !== null);
   const counts = attempt !== undefined || opened || claimed.deadline;
   return {
     id: claimed.id,

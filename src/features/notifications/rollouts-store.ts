@@ -1,6 +1,7 @@
 /** What became of the messages of a rollout. */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
+import type { Place } from '../events/index.ts';
 
 export interface Outcomes {
   readonly mode: Mode;
@@ -15,7 +16,7 @@ export interface Outcomes {
 export interface OutcomePage {
   readonly size: number;
   /** Of the last event that was looked at; null: there was none. */
-  readonly position: string | null;
+  readonly place: Place | null;
   readonly outcomes: readonly Outcomes[];
 }
 
@@ -34,21 +35,24 @@ export async function readOutcomes(
     /** Messages before it belong to no rollout, or to an earlier one. */
     since: string;
     versionIds: readonly string[];
-    after: string;
-    before: string;
+    after: Place;
   },
 ): Promise<OutcomePage> {
   const [page] = await sql.query<OutcomePage>(
     `with page as materialized (
-       select id, type, message_id from events where tenant_id = $1 and id > $4 and id < $5 order by id limit ${PAGE})
-     select (select count(*) from page) as size, (select id from page order by id desc limit 1) as position,
+       select id, type, message_id, position from events
+       where tenant_id = $1 and position is not null and (position, id) > ($4, $5)
+         and position < (select event_horizon())
+       order by position, id limit ${PAGE})
+     select (select count(*) from page) as size,
+       (select jsonb_build_object('position', position, 'id', id) from page order by position desc, id desc limit 1) as place,
        (select coalesce(jsonb_agg(o), '[]') from (
           select m.mode, m.template_version_id as "versionId", p.type, m.failure_code as "failureCode",
             m.sent_at is not null as "wasSent", count(*) as count
           from page p cross join lateral (select * from messages where id = p.message_id offset 0) m
           where p.type in ('message.sent', 'message.failed') and p.message_id > $2 and m.template_version_id = any($3::uuid[])
           group by 1, 2, 3, 4, 5) o) as outcomes`,
-    [query.tenantId, query.since, query.versionIds, query.after, query.before],
+    [query.tenantId, query.since, query.versionIds, query.after.position, query.after.id],
   );
-  return page ?? { size: 0, position: null, outcomes: [] };
+  return page ?? { size: 0, place: null, outcomes: [] };
 }

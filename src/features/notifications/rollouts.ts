@@ -5,7 +5,6 @@
 import { FAULTS, type FaultKind } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
-import { firstIdAt } from '../../lib/ids.ts';
 import type { Counted, RunningRollout, Templates } from '../templates/index.ts';
 import { type Outcomes, PAGE, readOutcomes } from './rollouts-store.ts';
 
@@ -16,8 +15,6 @@ export interface WatchDeps {
 }
 
 const EVERY_MS = 2_000;
-/** An event gets its id before it is committed; one that is younger may still have a neighbour on its way. */
-const SETTLE_MS = 1_000;
 
 /** Answers how many rollouts have more to be read at once. A call soon after the last does nothing. */
 export function createWatch({ db, clock, templates }: WatchDeps): () => Promise<number> {
@@ -31,11 +28,10 @@ export function createWatch({ db, clock, templates }: WatchDeps): () => Promise<
         tenantId: rollout.tenantId,
         since: rollout.id,
         versionIds: Object.values(rollout.versions),
-        after: rollout.position,
-        before: firstIdAt(new Date(now - SETTLE_MS)),
+        after: rollout.place,
       });
       await templates.tallyRollout(rollout, {
-        position: page.position ?? rollout.position,
+        place: page.place ?? rollout.place,
         counts: page.outcomes.map((outcomes) => countsOf(outcomes, rollout)),
       });
       if (page.size === PAGE) full++;

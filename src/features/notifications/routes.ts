@@ -34,6 +34,7 @@ const POLICY = [
   'content_unused',
   'template_variable_mismatch',
   'channel_not_connected',
+  'recipient_rate_limited',
 ] as const;
 const IDEMPOTENCY = [
   'idempotency_key_invalid',
@@ -42,7 +43,13 @@ const IDEMPOTENCY = [
   'idempotency_in_progress',
 ] as const;
 
-const originOf = ({ principal, ip, requestId, at }: Request): Origin => ({ principal, ip, requestId, at });
+const originOf = ({ principal, ip, requestId, at, headers: { traceparent } }: Request): Origin => ({
+  principal,
+  ip,
+  requestId,
+  at,
+  traceparent,
+});
 const Id = Type.Object({ notification_id: Type.String({ maxLength: 64 }) });
 
 export function notificationRoutes({

@@ -214,13 +214,18 @@ const messageFields = {
   channel: Type.String(),
   message_id: Type.String(),
   status: StatusName,
-  address: Type.String(),
+  address: Type.Union([Type.String(), Type.Null()], { description: 'null: the person was erased.' }),
   template_id: Type.Optional(Type.String()),
   template_version: Type.Optional(Type.Integer()),
   language: Type.Optional(Type.String()),
   failure: Type.Optional(Failure),
   outcome_unknown: Type.Optional(
     Type.Boolean({ description: 'It left, but no answer came; a receipt may still settle it.' }),
+  ),
+  quarantined: Type.Optional(
+    Type.Boolean({
+      description: 'The store came out of a backup while this was open: it waits until the operator lets it go.',
+    }),
   ),
   unreceipted: Type.Optional(Type.Boolean({ description: 'Handed over; this channel will tell no more.' })),
   attempts_made: Type.Integer(),

@@ -1,6 +1,6 @@
 /** SQL of messages and due rows: accepting, reading, changing. Every call takes many. */
 import { isoOf } from '../../lib/clock.ts';
-import { copyText, Lines } from '../../lib/copy.ts';
+import { copyText, Lines, NULL, textOrNull } from '../../lib/copy.ts';
 import type { Leg, Sql, Statement } from '../../lib/db.ts';
 import { bornLine, copyEvents } from '../events/index.ts';
 import type { State } from './status.ts';
@@ -56,14 +56,11 @@ const ENTER_DUE = `insert into due (id, tenant_id, connection_id, lane, run_at, 
 export const entryLine = (m: NewMessage): string =>
   `${m.id}\t${m.tenantId}\t${m.mode}\t${m.channel}\t${copyText(m.address)}\t${copyText(JSON.stringify(m.recipient))}\t${
     m.connectionId
-  }\t${m.templateVersionId ?? NULL}\t${orNull(m.templateSlug)}\t${orNull(m.language)}\t${copyText(JSON.stringify(m.input))}\t${
+  }\t${m.templateVersionId ?? NULL}\t${textOrNull(m.templateSlug)}\t${textOrNull(m.language)}\t${copyText(JSON.stringify(m.input))}\t${
     m.category
-  }\t${m.lane}\t${m.onUnknown}\t${isoOf(m.createdAt)}\t${m.sendAt?.toISOString() ?? NULL}\t${isoOf(m.expiresAt)}\t${orNull(m.idempotencyKey)}\t${m.retryOf ?? NULL}\t${copyText(m.actorId)}\t${copyText(m.ip)}\t${copyText(
+  }\t${m.lane}\t${m.onUnknown}\t${isoOf(m.createdAt)}\t${m.sendAt?.toISOString() ?? NULL}\t${isoOf(m.expiresAt)}\t${textOrNull(m.idempotencyKey)}\t${m.retryOf ?? NULL}\t${copyText(m.actorId)}\t${copyText(m.ip)}\t${copyText(
     m.requestId,
   )}\t${m.fallback ? copyText(JSON.stringify(m.fallback)) : NULL}\n`;
-
-const NULL = '\\N';
-const orNull = (value: string | null): string => (value === null ? NULL : copyText(value));
 
 export const MESSAGE = `m.id, m.tenant_id as "tenantId", m.mode, m.channel, m.address, m.recipient, m.connection_id as "connectionId",
   m.template_version_id as "templateVersionId", m.template_slug as "templateSlug", v.number as "templateVersion", m.language,
@@ -181,8 +178,8 @@ export const scheduleDue = (
   }[],
 ): Promise<unknown> =>
   sql.query(
-    `insert into due (id, tenant_id, connection_id, lane, run_at, tries, bulk_id, held)
-     select d.id, "tenantId", "connectionId", lane, "runAt", tries, "bulkId", coalesce(b.status = 'paused', false)
+    `insert into due (id, tenant_id, connection_id, lane, run_at, tries, bulk_id, held, quarantined)
+     select d.id, "tenantId", "connectionId", lane, "runAt", tries, "bulkId", coalesce(b.status = 'paused', false) or in_quarantine(d.id), in_quarantine(d.id)
      from jsonb_to_recordset($1) as d(id uuid, "tenantId" uuid, "connectionId" uuid, lane smallint, "runAt" timestamptz, tries smallint, "bulkId" uuid)
      left join bulks b on b.id = "bulkId"
      on conflict (id) do update set run_at = excluded.run_at, kind = 'message' where due.owner is null`,

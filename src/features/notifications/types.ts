@@ -22,6 +22,8 @@ export interface Origin {
   readonly ip: string;
   readonly requestId: string;
   readonly at: Date;
+  /** The caller's place in its own trace, as it came. */
+  readonly traceparent?: string | undefined;
 }
 
 /** What a message renders from. */
@@ -112,3 +114,6 @@ export interface ReceiptRow {
   readonly receivedAt: Date;
   readonly applied: boolean;
 }
+
+/** The address, in the store, of a message whose person was erased. */
+export const ERASED = '';

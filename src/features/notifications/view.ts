@@ -5,7 +5,7 @@ import { notificationIdOf, toWire } from '../../lib/ids.ts';
 import { isDormant } from './fallback.ts';
 import { fallbackView } from './fallback-view.ts';
 import { overall, type State } from './status.ts';
-import type { AttemptRow, Message, ReceiptRow } from './types.ts';
+import { type AttemptRow, ERASED, type Message, type ReceiptRow } from './types.ts';
 
 /** Reasons that are not a provider's. */
 const REASONS: Readonly<Record<string, { message: string; fix: string; retryable: boolean }>> = {
@@ -23,6 +23,16 @@ const REASONS: Readonly<Record<string, { message: string; fix: string; retryable
     message: 'It was cancelled before it was handed over.',
     fix: 'Nothing to do. Send again if that was a mistake.',
     retryable: true,
+  },
+  discarded: {
+    message: 'The store came out of a backup while it waited, and the operator decided not to send it.',
+    fix: 'It may have been sent before the backup was put back. Ask the operator, and send again if it is still wanted.',
+    retryable: true,
+  },
+  erased: {
+    message: 'The person was erased before it was handed over.',
+    fix: 'Nothing to do.',
+    retryable: false,
   },
   superseded: {
     message: 'It was a fallback, and another channel delivered before it was handed over.',
@@ -91,20 +101,22 @@ export interface ProviderWords {
   readonly provider_message?: string;
 }
 
-export function messageView(message: Message, words: ProviderWords = {}) {
+export function messageView(message: Message, words: ProviderWords = {}, quarantined = false) {
   const failure = message.failureCode
     ? { ...reasonOf(message.failureCode), at: time(message.failedAt) ?? message.createdAt.toISOString(), ...words }
     : undefined;
   return {
+    // Said of a person who was erased, too.
+    address: message.address === ERASED ? null : message.address,
     ...present({
       channel: message.channel,
       message_id: toWire('message', message.id),
       status: message.status,
-      address: message.address,
       template_id: message.templateSlug,
       template_version: message.templateVersion,
       language: message.language,
       failure,
+      quarantined,
       outcome_unknown: message.outcomeUnknown,
       unreceipted: message.outcome === 'unreceipted',
       next_attempt_at: time(message.nextAttemptAt),

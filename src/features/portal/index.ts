@@ -23,6 +23,7 @@ import type {
   BulksDoor,
   CampaignsDoor,
   ConnectionsDoor,
+  ErasuresDoor,
   NotificationsDoor,
   OutboxDoor,
   TemplatesDoor,
@@ -42,6 +43,7 @@ export interface PortalDeps {
   readonly bulks: BulksDoor;
   readonly campaigns: CampaignsDoor;
   readonly sandbox: OutboxDoor;
+  readonly erasures: ErasuresDoor;
   readonly registry: Registry;
   /** What the reference describes. */
   readonly routes: () => readonly Route[];

@@ -8,6 +8,7 @@ const bad = (text: string): Note => ({ kind: 'bad', text });
 
 export const NOTES = {
   signed_out: good('You are signed out.'),
+  key_saved: good('The key is changed. Every process follows within five seconds.'),
   key_revoked: good('The key is revoked. Calls that carry it are refused from now on.'),
   key_gone: bad('A key is shown once only, and this page has shown it. Create or rotate a key to get a new one.'),
   connection_added: good('The connection is saved. Press Test to see whether its credentials work.'),
@@ -47,6 +48,8 @@ export const NOTES = {
     'The link was sent three times already. Look into the spam folder, or ask again in a quarter of an hour.',
   ),
   settings_saved: good('Saved.'),
+  erased: good('The person is erased. What still waited for them is never sent.'),
+  erasing: good('What is found by the address is erased; the rest of the history is gone through in the background.'),
   signed_out_everywhere: good('Every browser is signed out, this one too.'),
   only_test: bad('The outbox belongs to test mode. Switch to test to see it.'),
 } as const satisfies Record<string, Note>;

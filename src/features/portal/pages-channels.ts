@@ -2,7 +2,9 @@
 import type { AnyAdapter, AnyChannel, Field, Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route } from '../../lib/http.ts';
+import { changeOf } from '../audit/index.ts';
 import { type Faults, type Fields, faultsOf } from './forms.ts';
+import { healthOf } from './health-words.ts';
 import { markdown } from './markdown.ts';
 import type { Connection, ConnectionsDoor, Limits } from './ports.ts';
 import type { Site, Visit } from './site.ts';
@@ -63,7 +65,7 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
         inputs: adapter.credentials.map((field) => draw(field, posted ? visit.fields : undefined, connection)),
         limits: drawLimits(adapter, posted ? visit.fields : undefined, connection),
         guide: safe(markdown(adapter.guide)),
-        status: HEALTH[connection.health.status],
+        status: healthOf(connection),
       },
     );
   };
@@ -86,7 +88,7 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
               .map((connection) => ({
                 ...connection,
                 adapter_label: registry.adapter(connection.adapter)?.adapter.label ?? connection.adapter,
-                status: HEALTH[connection.health.status],
+                status: healthOf(connection),
               })),
           })),
         },
@@ -112,14 +114,17 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
         if (!known) throw new ApiError('not_found');
         const { channel, adapter } = known;
         try {
-          const { id } = await connections.create(visit.principal, {
+          const made = await connections.create(visit.principal, {
             channel: channel.id,
             adapter: adapter.id,
             ...(visit.fields.name ? { name: visit.fields.name } : {}),
             credentials: readCredentials(adapter, visit.fields),
             limits: readLimits(visit.fields),
           });
-          return visit.go(`/portal/connections/${id}`, 'connection_added');
+          return {
+            ...visit.go(`/portal/connections/${made.id}`, 'connection_added'),
+            noted: changeOf(undefined, made),
+          };
         } catch (error) {
           return addPage(visit, channel, adapter, faultsOf(error, inputOf));
         }
@@ -136,12 +141,16 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
         const connection = await one(visit);
         const { adapter } = found(connection);
         try {
-          await connections.patch(visit.principal, connection.id, {
+          const credentials = readCredentials(adapter, visit.fields, connection);
+          const after = await connections.patch(visit.principal, connection.id, {
             ...(visit.fields.name ? { name: visit.fields.name } : {}),
-            credentials: readCredentials(adapter, visit.fields, connection),
+            credentials,
             limits: readLimits(visit.fields),
           });
-          return visit.go(`/portal/connections/${connection.id}`, 'connection_saved');
+          return {
+            ...visit.go(`/portal/connections/${connection.id}`, 'connection_saved'),
+            noted: { ...changeOf(connection, after), credentials_given: Object.keys(credentials) },
+          };
         } catch (error) {
           return connectionPage(visit, connection, faultsOf(error, inputOf));
         }
@@ -168,8 +177,12 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
       '/portal/connections/:connection_id/default',
       'Makes it the one new messages use.',
       async (visit) => {
-        await connections.patch(visit.principal, visit.params.connection_id ?? '', { is_default: true });
-        return visit.go(`/portal/connections/${visit.params.connection_id}`, 'connection_default');
+        const before = await one(visit);
+        const after = await connections.patch(visit.principal, before.id, { is_default: true });
+        return {
+          ...visit.go(`/portal/connections/${before.id}`, 'connection_default'),
+          noted: changeOf(before, after),
+        };
       },
       { audit: 'connection.updated' },
     ),
@@ -177,20 +190,14 @@ export function channelPages({ site, connections, registry }: ChannelPagesDeps):
       '/portal/connections/:connection_id/remove',
       'Removes a connection.',
       async (visit) => {
-        await connections.archive(visit.principal, visit.params.connection_id ?? '');
-        return visit.go('/portal/channels', 'connection_removed');
+        const before = await one(visit);
+        await connections.archive(visit.principal, before.id);
+        return { ...visit.go('/portal/channels', 'connection_removed'), noted: changeOf(before, undefined) };
       },
       { audit: 'connection.archived' },
     ),
   ];
 }
-
-/** Health as a word and the shape of a status. */
-const HEALTH: Readonly<Record<Connection['health']['status'], { readonly shape: string; readonly word: string }>> = {
-  ok: { shape: 'delivered', word: 'works' },
-  failing: { shape: 'failed', word: 'needs you' },
-  unknown: { shape: 'queued', word: 'not tested yet' },
-};
 
 function rule(channel: AnyChannel): string {
   const { send, reply } = channel.templatePolicy;

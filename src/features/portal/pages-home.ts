@@ -3,6 +3,7 @@ import type { Registry } from '../../channel-kit/index.ts';
 import type { Route } from '../../lib/http.ts';
 import { STATUSES } from '../notifications/index.ts';
 import { chart } from './chart.ts';
+import { healthOf } from './health-words.ts';
 import type { ConnectionsDoor, NotificationsDoor, Overview, TemplatesDoor, TenantsDoor } from './ports.ts';
 import { firstSend, keyHint } from './samples.ts';
 import type { Site, Visit } from './site.ts';
@@ -50,10 +51,13 @@ export function homePage(deps: HomePageDeps): Route {
         chart: chart(overview.by_hour),
         channels: overview.by_channel.map((row) => byChannel(registry, row)),
         failures: overview.failures,
+        quarantined: overview.queue.quarantined,
         waiting: overview.queue.waiting,
         oldest: span(overview.queue.oldest_seconds),
         late: overview.queue.oldest_seconds > LATE,
-        unwell: links.data.filter(({ health }) => health.status === 'failing'),
+        unwell: links.data
+          .map((connection) => ({ ...connection, status: healthOf(connection) }))
+          .filter(({ status }) => status.unwell),
         steps,
         steps_done: steps.filter(({ done }) => done).length,
         steps_open: steps.some(({ done }) => !done),

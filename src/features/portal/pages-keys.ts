@@ -1,8 +1,9 @@
-/** API keys: made with a name, a mode and scopes; shown once; rotated; revoked. */
+/** API keys: made with a name, a mode and scopes; shown once; changed; rotated; revoked. */
 import type { Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Reply, Route, Scope } from '../../lib/http.ts';
-import { type Faults, faultsOf, lastPart } from './forms.ts';
+import { changeOf } from '../audit/index.ts';
+import { type Faults, type Fields, faultsOf, lastPart } from './forms.ts';
 import type { TenantsDoor } from './ports.ts';
 import { firstSend } from './samples.ts';
 import type { Site, Visit } from './site.ts';
@@ -47,8 +48,29 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
       },
     );
   };
-  const shownOnce = (visit: Visit, { id, key }: { readonly id: string; readonly key: string }): Reply =>
-    visit.go(`/portal/keys/${id}/shown`, undefined, [site.handOver(visit.token, { key })]);
+  const shownOnce = (visit: Visit, made: { readonly id: string; readonly key: string }, before?: object): Reply => ({
+    ...visit.go(`/portal/keys/${made.id}/shown`, undefined, [site.handOver(visit.token, { key: made.key })]),
+    noted: changeOf(before, made),
+  });
+
+  const edit = async (visit: Visit, faults?: Faults): Promise<Reply> => {
+    const key = await keys.get(visit.principal, visit.params.key_id ?? '');
+    const typed = faults ? visit.fields : undefined;
+    return visit.render(
+      'key-edit',
+      { title: key.name, section: 'keys', ...(faults ? { faults } : {}) },
+      {
+        key,
+        ip: visit.request.ip,
+        form: {
+          name: typed?.name ?? key.name,
+          allowed_ips: typed?.allowed_ips ?? key.allowed_ips?.join('\n'),
+          requests: typed?.requests ?? key.rate_limit?.requests,
+          seconds: typed?.seconds ?? key.rate_limit?.seconds,
+        },
+      },
+    );
+  };
 
   return [
     site.get('/portal/keys', 'The keys of this mode.', (visit) => list(visit), { query: ['cursor'] }),
@@ -78,16 +100,34 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
         { key: secret.key, curl: firstSend(registry, { baseUrl: publicUrl(), key: secret.key }) },
       );
     }),
+    site.get('/portal/keys/:key_id', 'What a key may do, and from where.', (visit) => edit(visit)),
+    site.post(
+      '/portal/keys/:key_id',
+      'Changes a key.',
+      async (visit) => {
+        const read = readForm(visit.fields);
+        if ('faults' in read) return edit(visit, read.faults);
+        try {
+          const before = await keys.get(visit.principal, visit.params.key_id ?? '');
+          const after = await keys.update(visit.principal, before.id, read.change, visit.request.ip);
+          return { ...visit.go('/portal/keys', 'key_saved'), noted: changeOf(before, after) };
+        } catch (error) {
+          return edit(visit, faultsOf(error, inputOf));
+        }
+      },
+      { audit: 'key.updated' },
+    ),
     site.post(
       '/portal/keys/:key_id/rotate',
       'Replaces a key by a new one.',
       async (visit) => {
         const grace = GRACES.find(({ seconds }) => String(seconds) === visit.fields.grace) ?? GRACES[0];
         try {
-          const made = await keys.rotate(visit.principal, visit.params.key_id ?? '', {
+          const before = await keys.get(visit.principal, visit.params.key_id ?? '');
+          const made = await keys.rotate(visit.principal, before.id, {
             grace_seconds: grace?.seconds ?? 0,
           });
-          return shownOnce(visit, made);
+          return shownOnce(visit, made, before);
         } catch (error) {
           if (error instanceof ApiError && (error.status === 409 || error.code === 'address_unconfirmed'))
             return list(
@@ -103,10 +143,33 @@ export function keyPages({ site, tenants, registry, publicUrl }: KeyPagesDeps): 
       '/portal/keys/:key_id/revoke',
       'Ends a key.',
       async (visit) => {
-        await keys.revoke(visit.principal, visit.params.key_id ?? '');
-        return visit.go('/portal/keys', 'key_revoked');
+        const before = await keys.get(visit.principal, visit.params.key_id ?? '');
+        const after = await keys.revoke(visit.principal, before.id);
+        return { ...visit.go('/portal/keys', 'key_revoked'), noted: changeOf(before, after) };
       },
       { audit: 'key.revoked' },
     ),
   ];
+}
+
+/** Of a list, the input is one. */
+const inputOf = (path: string): string | undefined =>
+  path.startsWith('allowed_ips') ? 'allowed_ips' : lastPart('name', 'requests', 'seconds')(path);
+
+type Change = Parameters<TenantsDoor['keys']['update']>[2];
+
+/** As it was typed: one address a line, or with commas; a limit has both numbers or none. */
+function readForm({
+  name = '',
+  allowed_ips = '',
+  requests = '',
+  seconds = '',
+}: Fields): { readonly change: Change } | { readonly faults: Faults } {
+  const list = allowed_ips.split(/[\s,;]+/).filter(Boolean);
+  const numbers = [requests.trim(), seconds.trim()] as const;
+  const missing = numbers.indexOf('');
+  if (missing >= 0 && numbers.some((text) => text !== ''))
+    return { faults: { fields: { [missing === 0 ? 'requests' : 'seconds']: 'A limit needs both numbers.' } } };
+  const rate_limit = missing >= 0 ? null : { requests: Number(numbers[0]), seconds: Number(numbers[1]) };
+  return { change: { name, allowed_ips: list.length > 0 ? list : null, rate_limit } };
 }

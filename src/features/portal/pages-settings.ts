@@ -1,12 +1,16 @@
 /** What people change about themselves and their organization: names, defaults, the password, and where they are signed in. */
+import type { Registry } from '../../channel-kit/index.ts';
 import type { Reply, Route } from '../../lib/http.ts';
+import { changeOf } from '../audit/index.ts';
 import { type Faults, faultsOf } from './forms.ts';
-import type { TenantsDoor } from './ports.ts';
+import type { ErasuresDoor, TenantsDoor } from './ports.ts';
 import type { Site, Visit } from './site.ts';
 
 export interface SettingsPagesDeps {
   readonly site: Site;
   readonly tenants: TenantsDoor;
+  readonly erasures: ErasuresDoor;
+  readonly registry: Registry;
 }
 
 /** Names of inputs; `name` belongs to two forms, so each says which it means. */
@@ -17,7 +21,7 @@ const ORGANIZATION: Readonly<Record<string, string>> = {
 };
 const named = (names: Readonly<Record<string, string>>) => (path: string) => names[path];
 
-export function settingsPages({ site, tenants }: SettingsPagesDeps): readonly Route[] {
+export function settingsPages({ site, tenants, erasures, registry }: SettingsPagesDeps): readonly Route[] {
   const page = async (visit: Visit, faults?: Faults, status?: number): Promise<Reply> => {
     const { email, name, hasPassword, unconfirmed, tenant } = await tenants.account(visit.principal);
     const typed = visit.fields;
@@ -29,6 +33,7 @@ export function settingsPages({ site, tenants }: SettingsPagesDeps): readonly Ro
         hasPassword,
         unconfirmed,
         form: {
+          address: typed.address,
           name: typed.name ?? name,
           organization: typed.organization ?? tenant.name,
           default_country: typed.default_country ?? tenant.defaultCountry,
@@ -63,8 +68,10 @@ export function settingsPages({ site, tenants }: SettingsPagesDeps): readonly Ro
       'Changes name and defaults of the organization.',
       async (visit) => {
         const { organization = '', default_country = '', default_language = '' } = visit.fields;
+        const { tenant: before } = await tenants.account(visit.principal);
+        let after: object;
         try {
-          await tenants.updateTenant(visit.principal, {
+          after = await tenants.updateTenant(visit.principal, {
             name: organization,
             defaultCountry: default_country.trim().toUpperCase() || null,
             defaultLanguage: default_language.trim() || null,
@@ -72,7 +79,7 @@ export function settingsPages({ site, tenants }: SettingsPagesDeps): readonly Ro
         } catch (error) {
           return refused(visit, error, ORGANIZATION);
         }
-        return visit.go('/portal/settings', 'settings_saved');
+        return { ...visit.go('/portal/settings', 'settings_saved'), noted: changeOf(before, after) };
       },
       { audit: 'tenant.updated' },
     ),
@@ -86,6 +93,23 @@ export function settingsPages({ site, tenants }: SettingsPagesDeps): readonly Ro
         return refused(visit, error, { old_password: 'old_password', password: 'password' });
       }
     }),
+    site.post(
+      '/portal/settings/erase',
+      'Erases a person from the data of this mode.',
+      async (visit) => {
+        const address = (visit.fields.address ?? '').trim();
+        // Whichever channel reads an address from it.
+        const names = registry.channels.flatMap(({ recipient }) => recipient.map(({ name }) => name));
+        try {
+          const recipient = Object.fromEntries(names.map((name) => [name, address]));
+          const { status } = await erasures.erase(visit.principal, { recipient });
+          return visit.go('/portal/settings', status === 'completed' ? 'erased' : 'erasing');
+        } catch (error) {
+          return refused(visit, error, { recipient: 'address' });
+        }
+      },
+      { audit: 'recipient.erased' },
+    ),
     site.post(
       '/portal/settings/sign-out',
       'Signs every browser out, this one too.',

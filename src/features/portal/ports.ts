@@ -2,6 +2,7 @@
 import type { Bulks } from '../bulks/index.ts';
 import type { Campaigns } from '../campaigns/index.ts';
 import type { Connections } from '../connections/index.ts';
+import type { Erasures } from '../erasure/index.ts';
 import type { Notifications } from '../notifications/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import type { Templates } from '../templates/index.ts';
@@ -32,7 +33,7 @@ export type TenantsDoor = Pick<
   | 'rename'
   | 'changePassword'
   | 'updateTenant'
-> & { readonly keys: Pick<Tenants['keys'], 'list' | 'create' | 'rotate' | 'revoke'> };
+> & { readonly keys: Pick<Tenants['keys'], 'list' | 'get' | 'create' | 'update' | 'rotate' | 'revoke'> };
 export type ConnectionsDoor = Pick<Connections, 'list' | 'get' | 'create' | 'patch' | 'archive' | 'test'>;
 export type NotificationsDoor = Pick<
   Notifications,
@@ -57,6 +58,8 @@ export type TemplatesDoor = Pick<
 export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resume' | 'cancel'>;
 export type CampaignsDoor = Omit<Campaigns, 'purge'>;
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
+
+export type ErasuresDoor = Pick<Erasures, 'erase'>;
 
 export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
 export type Bulk = Awaited<ReturnType<BulksDoor['get']>>;

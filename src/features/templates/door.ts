@@ -9,6 +9,7 @@ import type { Sql } from '../../lib/db.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
 import type { FieldFault } from '../../lib/schema.ts';
+import type { Place } from '../events/index.ts';
 import type { Count, FailureLimit, Side, Tally } from './rollout.ts';
 import type {
   PreviewInput,
@@ -81,14 +82,14 @@ export interface RunningRollout {
   /** Ids. */
   readonly versions: Readonly<Record<Side, string>>;
   readonly limit: FailureLimit;
-  /** The last event that was counted. */
-  readonly position: string;
+  /** Of the last event that was counted. */
+  readonly place: Place;
   readonly tally: Tally;
 }
 
-/** What was counted from one position to the next. */
+/** What was counted from one place in the feed of events to the next. */
 export interface Counted {
-  readonly position: string;
+  readonly place: Place;
   readonly counts: readonly (Count & { readonly mode: Mode; readonly side: Side })[];
 }
 

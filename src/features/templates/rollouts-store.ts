@@ -1,5 +1,6 @@
 /** Rows of rollouts. */
 import type { Sql } from '../../lib/db.ts';
+import type { Place } from '../events/index.ts';
 import type { Tally } from './rollout.ts';
 
 export interface RolloutRow {
@@ -29,7 +30,8 @@ export interface WatchedRow {
   readonly to_id: string;
   readonly limit_percent: number;
   readonly limit_min_sent: number;
-  readonly position: string;
+  readonly event_id: string;
+  readonly place: number;
   readonly tally: Tally;
 }
 
@@ -61,8 +63,8 @@ export const insertRollout = (
   },
 ): Promise<unknown> =>
   trx.query(
-    `insert into rollouts (id, tenant_id, template_id, from_version, to_version, percent, limit_percent, limit_min_sent, started_by, position, tally)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $1, $10)`,
+    `insert into rollouts (id, tenant_id, template_id, from_version, to_version, percent, limit_percent, limit_min_sent, started_by, position, place, tally)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $1, event_horizon(), $10)`,
     [
       row.id,
       row.tenantId,
@@ -108,26 +110,26 @@ export const endRollout = async (
 
 export const runningRollouts = (sql: Sql): Promise<WatchedRow[]> =>
   sql.query<WatchedRow>(
-    `select r.id, r.tenant_id, t.slug, f.id as from_id, v.id as to_id, r.limit_percent, r.limit_min_sent, r.position, r.tally
+    `select r.id, r.tenant_id, t.slug, f.id as from_id, v.id as to_id, r.limit_percent, r.limit_min_sent, r.position as event_id, r.place, r.tally
      from rollouts r join templates t on t.id = r.template_id
      join template_versions f on f.template_id = r.template_id and f.number = r.from_version
      join template_versions v on v.template_id = r.template_id and v.number = r.to_version
      where r.status = 'running' order by r.id`,
   );
 
-/** Of several who have counted on from the same position, one is heard. With a reason it is also the end. */
+/** Of several who have counted on from the same place, one is heard. With a reason it is also the end. */
 export const moveTally = async (
   trx: Sql,
   id: string,
-  before: string,
-  { position, tally, reason, by }: { position: string; tally: Tally; reason: string | undefined; by: string },
+  before: Place,
+  { place, tally, reason, by }: { place: Place; tally: Tally; reason: string | undefined; by: string },
 ): Promise<boolean> =>
   (
     await trx.query(
-      `update rollouts set position = $3, tally = $4, status = case when $5::text is null then status else 'rolled_back' end,
+      `update rollouts set position = $3, place = $7, tally = $4, status = case when $5::text is null then status else 'rolled_back' end,
          reason = $5, ended_by = case when $5 is null then null else $6 end, ended_at = case when $5 is null then null else clock_now() end
-       where id = $1 and position = $2 and status = 'running' returning id`,
-      [id, before, position, JSON.stringify(tally), reason ?? null, by],
+       where id = $1 and position = $2 and place = $8 and status = 'running' returning id`,
+      [id, before.id, place.id, JSON.stringify(tally), reason ?? null, by, place.position, before.position],
     )
   ).length > 0;
 

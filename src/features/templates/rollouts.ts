@@ -120,16 +120,16 @@ export function createRollouts({
         slug: row.slug,
         versions: { from: row.from_id, to: row.to_id },
         limit: { percent: row.limit_percent, minSent: row.limit_min_sent },
-        position: row.position,
+        place: { position: row.place, id: row.event_id },
         tally: row.tally,
       })),
 
-    async tallyRollout({ id, tenantId, slug, position: before, tally: known, limit }, { position, counts }) {
+    async tallyRollout({ id, tenantId, slug, place: before, tally: known, limit }, { place, counts }) {
       const tally = addTo(known, counts);
       const reason = tooManyFailed(tally, limit);
-      if (position === before && !reason) return false;
+      if (place.id === before.id && !reason) return false;
       const ended = await db.transaction(async (trx) => {
-        const heard = await rows.moveTally(trx, id, before, { position, tally, reason, by: ITSELF });
+        const heard = await rows.moveTally(trx, id, before, { place, tally, reason, by: ITSELF });
         if (!heard || !reason) return false;
         await audit.record(trx, {
           tenantId,

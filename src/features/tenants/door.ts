@@ -3,7 +3,16 @@ import type { Soon } from '../../lib/cache.ts';
 import type { Sql } from '../../lib/db.ts';
 import type { Mode, Principal, Scope } from '../../lib/http.ts';
 import type { List } from '../../lib/list.ts';
-import type { CreateKey, KeyItem, KeyWithSecret, RotateKey, TenantItem } from './schema.ts';
+import type {
+  CreateKey,
+  KeyItem,
+  KeyWithSecret,
+  LimitTenant,
+  RotateKey,
+  TenantItem,
+  TenantLimits,
+  UpdateKey,
+} from './schema.ts';
 
 export interface Tenant {
   /** UUID. */
@@ -13,6 +22,8 @@ export interface Tenant {
   readonly defaultCountry: string | undefined;
   /** BCP 47. */
   readonly defaultLanguage: string | undefined;
+  /** Live messages of the category otp for one address within an hour; 0: no limit. */
+  readonly otpPerHour: number;
 }
 
 export interface TenantSettings {
@@ -63,9 +74,11 @@ export interface Keys {
   create(principal: Principal, command: CreateKey): Promise<KeyWithSecret>;
   list(principal: Principal, page: Page): Promise<List<KeyItem>>;
   get(principal: Principal, id: string): Promise<KeyItem>;
+  /** Felt here at once, within 5 s in other processes. Throws `validation_failed`, and `conflict` for a key that has ended, or when the key that asks would lock itself out at `ip`. */
+  update(principal: Principal, id: string, change: UpdateKey, ip: string): Promise<KeyItem>;
   /** At once in this process, within 5 s in others. Revoking twice is no fault. */
   revoke(principal: Principal, id: string): Promise<KeyItem>;
-  /** A new key with the name, scopes, mode and lifetime of the old one, which ends after `grace_seconds` (default 0). Throws `conflict` when it has ended already. */
+  /** A new key with the name, scopes, mode, lifetime and limits of the old one, which ends after `grace_seconds` (default 0). Throws `conflict` when it has ended already. */
   rotate(principal: Principal, id: string, command: RotateKey): Promise<KeyWithSecret>;
 }
 
@@ -86,6 +99,8 @@ export interface Sessions {
   signOut(token: string): Promise<void>;
   signOutEverywhere(userId: string): Promise<void>;
   setMode(token: string, mode: Mode): Promise<void>;
+  /** The address of the first person, while nobody has a password to sign in with. */
+  unclaimed(): Promise<string | undefined>;
   /** A one-time token, good for an hour. */
   signInLink(userId: string): Promise<string>;
   /** Spends a one-time token for a session token. Throws `not_found`. */
@@ -141,7 +156,7 @@ export interface Recovery {
 }
 
 export interface Tenants extends Sessions, Recovery {
-  /** Throws `unauthorized` or `conflicting_credentials`; and `rate_limited` in place of the former for an `ip` that sent a thousand wrong keys within a minute. Right keys are never held up. */
+  /** Throws `unauthorized`, `conflicting_credentials` or `ip_not_allowed`; and `rate_limited` in place of the former for an `ip` that sent a thousand wrong keys within a minute. Right keys are never held up. */
   authenticate(headers: Headers, ip?: string): Soon<Principal>;
   /** The operator. Throws `not_found` while no ADMIN_KEY is set, `unauthorized`, `insufficient_scope` for a tenant's key. */
   authenticateAdmin(headers: Headers): Promise<Principal>;
@@ -162,7 +177,13 @@ export interface Tenants extends Sessions, Recovery {
   ensureDemo(): Promise<{ readonly tenant: Tenant; readonly testKey: string; readonly userId: string } | undefined>;
   /** At most 5 s old. Throws `not_found`. */
   tenant(id: string): Soon<Tenant>;
+  /** For the operator: what a tenant may ask for. Throws `not_found`. */
+  limits(tenantId: string): Promise<TenantLimits>;
+  /** Felt within 5 s. */
+  limit(tenantId: string, change: LimitTenant, actor?: Principal['actor']): Promise<TenantLimits>;
   updateTenant(principal: Principal, settings: Partial<TenantSettings>): Promise<Tenant>;
+  /** Confirmed addresses of the tenant's people, for letters that concern all of them. */
+  mailTo(tenantId: string): Promise<readonly string[]>;
   /** Runs inside the transaction of every new tenant, in the order of registration. */
   onTenantCreated(subscriber: TenantSubscriber): void;
   /** Writes down what is still in memory (when keys were last used). */

@@ -15,7 +15,7 @@ export type {
   User,
 } from './door.ts';
 export { tenantRoutes } from './routes.ts';
-export type { KeyItem, KeyWithSecret, TenantItem } from './schema.ts';
+export type { KeyItem, KeyWithSecret, TenantItem, TenantLimits } from './schema.ts';
 export { createKey, rotateKey, signUpForm, tenantSettings } from './schema.ts';
 export type { TenantsDeps } from './service.ts';
 export { createTenants } from './service.ts';

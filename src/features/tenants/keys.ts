@@ -4,19 +4,22 @@
  */
 import { type Cache, createCache, type Soon } from '../../lib/cache.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Config } from '../../lib/config.ts';
 import { sameDigest } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
-import type { Mode, Principal, Scope } from '../../lib/http.ts';
+import type { Meter, Mode, Principal, Scope } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
 import { createRecent } from '../../lib/recent.ts';
 import { invalid } from '../../lib/schema.ts';
+import { type Limits, type Part, rateOf } from '../limits/index.ts';
+import { createGate, readRanges } from './allow-list.ts';
 import { ALL_SCOPES, type Headers, type Keys } from './door.ts';
 import { generateKey, maskKey, type ParsedKey, parseKey, presentedKey } from './key.ts';
+import * as store from './key-store.ts';
 import type { KeyItem, KeyWithSecret } from './schema.ts';
-import * as store from './store.ts';
 import { createLimit, networkOf, spendOrThrow } from './tries.ts';
 
 export interface KeyRing extends Keys {
@@ -29,6 +32,8 @@ export interface KeyRing extends Keys {
 const FLUSH_MS = 2_000;
 const TOUCH_MS = 60_000;
 
+const IP_FIX = 'Add the address to allowed_ips of the key, in the portal or with another key.';
+
 /** Wrong keys of one caller within a minute. */
 const WRONG_MAX = 1_000;
 
@@ -36,12 +41,24 @@ export interface KeysDeps {
   readonly db: Db;
   readonly clock: Clock;
   readonly log: Log;
+  readonly limits: Limits;
+  /** Of a tenant that has none of its own. */
+  readonly config: Pick<Config, 'rateLimit'>;
   /** Whether this person's address waits to be confirmed. */
   readonly mustConfirm: (userId: string) => Promise<boolean>;
 }
 
-export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
-  type Owner = (store.KeyOwner & { readonly until: number }) | undefined;
+export function createKeys({ db, clock, log, limits, config, mustConfirm }: KeysDeps): KeyRing {
+  type Owner =
+    | {
+        readonly id: string;
+        readonly digest: Buffer;
+        readonly until: number;
+        /** Absent: from everywhere. */
+        readonly mayComeFrom: ((ip: string) => boolean) | undefined;
+        readonly principal: Principal;
+      }
+    | undefined;
   const owners: Cache<string, Owner> = createCache({ clock });
   /** Keys that were right, taken apart: whether they still are is asked each time. */
   const parsed = createRecent<string, ParsedKey>(1_000);
@@ -50,10 +67,27 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
   async function load(publicPart: string): Promise<Owner> {
     const row = await store.findWorkingKey(db, publicPart);
     if (!row) return undefined;
+    const { id, digest, tenant_id: tenantId, mode, scopes } = row;
+    const ranges = row.allowed_ips;
+    const meter = meterOf(row);
+    await limits.warm();
     return {
-      ...row,
+      id,
+      digest,
       until: row.expires_in_ms === null ? Number.POSITIVE_INFINITY : clock.now().getTime() + row.expires_in_ms,
+      mayComeFrom: ranges ? createGate(ranges) : undefined,
+      principal: { tenantId, mode, scopes, actor: { kind: 'key', id }, meter },
     };
+  }
+
+  function meterOf(row: store.KeyOwner): Meter | undefined {
+    const { mode } = row;
+    const ofTenant = rateOf(row.tenant_requests, row.tenant_seconds) ?? config.rateLimit;
+    const ofKey = rateOf(row.rate_requests, row.rate_seconds);
+    const parts: Part[] = [];
+    if (ofTenant) parts.push({ name: 'tenant', subject: row.tenant_id, mode, limit: ofTenant });
+    if (ofKey) parts.push({ name: 'key', subject: row.id, mode, limit: ofKey });
+    return parts.length > 0 ? limits.meter(parts) : undefined;
   }
 
   const wrong = createLimit(clock, WRONG_MAX, 60_000);
@@ -65,24 +99,21 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
       if (!text || !key) throw new ApiError('unauthorized');
       const owner = owners.get(key.publicPart, load);
       return owner instanceof Promise
-        ? owner.then((found) => admit(text, key, found)).catch((error) => refuse(error, headers, ip))
-        : admit(text, key, owner);
+        ? owner.then((found) => admit(text, key, found, ip)).catch((error) => refuse(error, headers, ip))
+        : admit(text, key, owner, ip);
     } catch (error) {
       return refuse(error, headers, ip);
     }
   }
 
-  function admit(text: string, key: ParsedKey, owner: Owner): Principal {
+  function admit(text: string, key: ParsedKey, owner: Owner, ip: string | undefined): Principal {
     if (!owner || owner.until <= clock.now().getTime() || !sameDigest(owner.digest, key.digest))
       throw new ApiError('unauthorized');
     parsed.set(text, key);
+    if (owner.mayComeFrom && !(ip !== undefined && owner.mayComeFrom(ip)))
+      throw new ApiError('ip_not_allowed', `This key may not be used from ${ip ?? 'here'}. ${IP_FIX}`);
     usage.note(owner.id);
-    return {
-      tenantId: owner.tenant_id,
-      mode: owner.mode,
-      scopes: owner.scopes,
-      actor: { kind: 'key', id: owner.id },
-    };
+    return owner.principal;
   }
 
   /** Only failures are counted, and only failures are refused: whoever shares an address with a guesser is not held up. */
@@ -111,7 +142,7 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
       await store.insertKey(trx, { id: newId(), tenantId, name, key, scopes: ALL_SCOPES, expiresAt: null });
       return key.text;
     },
-    async create(principal, { name, scopes = principal.scopes, expires_at }) {
+    async create(principal, { name, scopes = principal.scopes, expires_at, allowed_ips, rate_limit = null }) {
       mayGrant(principal, scopes);
       await mayMakeLive(principal);
       const expiresAt = expires_at === undefined ? null : new Date(expires_at);
@@ -125,8 +156,28 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
         key,
         scopes: ALL_SCOPES.filter((scope) => scopes.includes(scope)),
         expiresAt,
+        allowedIps: rangesOf(allowed_ips ?? null),
+        rate: rate_limit,
       });
       return { ...show(row), key: key.text };
+    },
+    async update({ tenantId, mode, actor }, id, { name, allowed_ips, rate_limit }, ip) {
+      const keyId = uuid(id);
+      const allowedIps = allowed_ips === undefined ? undefined : rangesOf(allowed_ips);
+      if (allowedIps && actor.kind === 'key' && actor.id === keyId && !createGate(allowedIps)(ip))
+        throw new ApiError(
+          'conflict',
+          `This would lock out the key that asks: ${ip} is not in allowed_ips. Add it, or make the change with another key.`,
+          { param: 'allowed_ips' },
+        );
+      const set = { name: name?.trim(), allowedIps, rate: rate_limit };
+      const row = await store.updateKey(db, tenantId, mode, keyId, set);
+      if (!row) {
+        there(await store.findKey(db, tenantId, mode, keyId));
+        throw new ApiError('conflict', 'This key has been revoked or has expired. Create a new one instead.');
+      }
+      owners.forget(row.public_part);
+      return show(row);
     },
     async list({ tenantId, mode }, { limit, cursor }) {
       const before = readCursor('key', cursor);
@@ -157,6 +208,8 @@ export function createKeys({ db, clock, log, mustConfirm }: KeysDeps): KeyRing {
           key,
           scopes: old.scopes,
           expiresAt: old.lifetime_expires_at,
+          allowedIps: old.allowed_ips,
+          rate: rateOf(old.rate_requests, old.rate_seconds),
         });
         return { made, old };
       });
@@ -186,7 +239,13 @@ const show = (row: store.KeyRow): KeyItem => ({
   expires_at: row.expires_at?.toISOString() ?? null,
   revoked_at: row.revoked_at?.toISOString() ?? null,
   last_used_at: row.last_used_at?.toISOString() ?? null,
+  allowed_ips: row.allowed_ips,
+  rate_limit: rateOf(row.rate_requests, row.rate_seconds),
 });
+
+/** An empty list is none: a key that nobody may use is revoked. */
+const rangesOf = (texts: readonly string[] | null): string[] | null =>
+  texts && texts.length > 0 ? readRanges(texts) : null;
 
 /** When keys were last used: noted in memory, written together a moment later, once a minute for each key. */
 function createUsage(db: Db, clock: Clock, log: Log) {

@@ -1,6 +1,7 @@
 /** Keys for tenants, tenants for operators. */
 import { type Route, route } from '../../lib/http.ts';
 import { listOf, listQuery } from '../../lib/list.ts';
+import { changeOf } from '../audit/index.ts';
 import type { Tenants } from './door.ts';
 import * as schema from './schema.ts';
 
@@ -22,7 +23,8 @@ export const tenantRoutes = (tenants: Tenants): readonly Route[] => [
     replies: { 201: { description: 'The key, shown this once', schema: schema.keyWithSecret } },
     errors: ['validation_failed'],
     async handler({ principal, body }) {
-      return { status: 201, body: await tenants.keys.create(principal, body) };
+      const made = await tenants.keys.create(principal, body);
+      return { status: 201, body: made, noted: changeOf(undefined, made) };
     },
   }),
   route({
@@ -52,6 +54,25 @@ export const tenantRoutes = (tenants: Tenants): readonly Route[] => [
   }),
   route({
     ...KEYS,
+    method: 'PATCH',
+    path: '/api/v1/keys/:key_id',
+    summary: 'Change a key',
+    description:
+      'Its name, the addresses it may be used from, its own rate limit. What is left out stays. Felt everywhere within ' +
+      '5 seconds. A key cannot take away the address it is asking from.',
+    audit: 'key.updated',
+    params: schema.keyParams,
+    body: schema.updateKey,
+    replies: { 200: { description: 'The key as it is now', schema: schema.keyItem } },
+    errors: ['validation_failed', 'not_found', 'conflict'],
+    async handler({ principal, params, body, ip }) {
+      const before = await tenants.keys.get(principal, params.key_id);
+      const after = await tenants.keys.update(principal, params.key_id, body, ip);
+      return { status: 200, body: after, noted: changeOf(before, after) };
+    },
+  }),
+  route({
+    ...KEYS,
     method: 'DELETE',
     path: '/api/v1/keys/:key_id',
     summary: 'Revoke a key',
@@ -61,7 +82,9 @@ export const tenantRoutes = (tenants: Tenants): readonly Route[] => [
     replies: { 200: { description: 'The key, revoked', schema: schema.keyItem } },
     errors: ['not_found'],
     async handler({ principal, params }) {
-      return { status: 200, body: await tenants.keys.revoke(principal, params.key_id) };
+      const before = await tenants.keys.get(principal, params.key_id);
+      const after = await tenants.keys.revoke(principal, params.key_id);
+      return { status: 200, body: after, noted: changeOf(before, after) };
     },
   }),
   route({
@@ -70,14 +93,16 @@ export const tenantRoutes = (tenants: Tenants): readonly Route[] => [
     path: '/api/v1/keys/:key_id/rotate',
     summary: 'Replace a key',
     description:
-      'Makes a key with the same name, scopes and lifetime, and ends the old one at once or after grace_seconds.',
+      'Makes a key with the same name, scopes, lifetime, addresses and rate limit, and ends the old one at once or after grace_seconds.',
     audit: 'key.rotated',
     params: schema.keyParams,
     body: schema.rotateKey,
     replies: { 201: { description: 'The new key, shown this once', schema: schema.keyWithSecret } },
     errors: ['validation_failed', 'not_found', 'conflict'],
     async handler({ principal, params, body }) {
-      return { status: 201, body: await tenants.keys.rotate(principal, params.key_id, body) };
+      const before = await tenants.keys.get(principal, params.key_id);
+      const made = await tenants.keys.rotate(principal, params.key_id, body);
+      return { status: 201, body: made, noted: changeOf(before, made) };
     },
   }),
   route({
@@ -106,6 +131,31 @@ export const tenantRoutes = (tenants: Tenants): readonly Route[] => [
     errors: [],
     async handler({ query }) {
       return { status: 200, body: await tenants.list(query) };
+    },
+  }),
+  route({
+    ...OPERATORS,
+    method: 'GET',
+    path: '/api/admin/tenants/:tenant_id/limits',
+    summary: 'What a tenant may ask for',
+    params: schema.tenantParams,
+    replies: { 200: { description: 'The limits that apply', schema: schema.tenantLimits } },
+    errors: ['not_found'],
+    async handler({ params }) {
+      return { status: 200, body: await tenants.limits(params.tenant_id) };
+    },
+  }),
+  route({
+    ...OPERATORS,
+    method: 'PATCH',
+    path: '/api/admin/tenants/:tenant_id/limits',
+    summary: 'Set what a tenant may ask for',
+    params: schema.tenantParams,
+    body: schema.limitTenant,
+    replies: { 200: { description: 'The limits that apply now', schema: schema.tenantLimits } },
+    errors: ['validation_failed', 'not_found'],
+    async handler({ principal, params, body }) {
+      return { status: 200, body: await tenants.limit(params.tenant_id, body, principal.actor) };
     },
   }),
   route({

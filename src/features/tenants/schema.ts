@@ -26,10 +26,35 @@ const scopes = Type.Unsafe<('send' | 'read' | 'manage')[]>({
 
 export const keyParams = Type.Object({ key_id: Type.String({ pattern: '^key_[0-9A-HJKMNP-TV-Z]{26}$' }) });
 
+const rate = Type.Object(
+  {
+    requests: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description: 'That may come at once, after a pause.',
+    }),
+    seconds: Type.Integer({
+      minimum: 1,
+      maximum: 3_600,
+      description: 'In which as many come back, evenly.',
+    }),
+  },
+  { additionalProperties: false },
+);
+const rateOrNull = Type.Union([rate, Type.Null()], {
+  description: 'Requests, and rows of bulks, that may be made; beyond it is 429. null: no limit of its own.',
+});
+const allowedIps = Type.Union([Type.Array(Type.String({ maxLength: 64 }), { maxItems: 100 }), Type.Null()], {
+  description:
+    'Addresses and CIDR ranges, IPv4 or IPv6, that the key may be used from. null or empty: from everywhere.',
+});
+
 export const createKey = Type.Object(
   {
     name,
     scopes: Type.Optional(scopes),
+    allowed_ips: Type.Optional(allowedIps),
+    rate_limit: Type.Optional(rateOrNull),
     expires_at: Type.Optional(
       Type.String({ format: 'date-time', description: 'When the key ends by itself. Default: never.' }),
     ),
@@ -37,6 +62,16 @@ export const createKey = Type.Object(
   { additionalProperties: false },
 );
 export type CreateKey = Static<typeof createKey>;
+
+export const updateKey = Type.Object(
+  {
+    name: Type.Optional(name),
+    allowed_ips: Type.Optional(allowedIps),
+    rate_limit: Type.Optional(rateOrNull),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type UpdateKey = Static<typeof updateKey>;
 
 export const rotateKey = Type.Object(
   {
@@ -60,6 +95,8 @@ const keyFields = {
   expires_at: orNull(time),
   revoked_at: orNull(time),
   last_used_at: orNull(time),
+  allowed_ips: Type.Union([Type.Array(Type.String()), Type.Null()], { description: 'null: from everywhere.' }),
+  rate_limit: rateOrNull,
 };
 export const keyItem = Type.Object(keyFields);
 export type KeyItem = Static<typeof keyItem>;
@@ -91,6 +128,30 @@ const tenantFields = {
 };
 export const tenantItem = Type.Object(tenantFields);
 export type TenantItem = Static<typeof tenantItem>;
+export const tenantParams = Type.Object({ tenant_id: Type.String({ pattern: '^ten_[0-9A-HJKMNP-TV-Z]{26}$' }) });
+const otpPerHour = Type.Union([Type.Integer({ minimum: 0, maximum: 1_000 }), Type.Null()], {
+  description: 'Live messages of the category otp that one address gets within an hour. 0: as many as are sent.',
+});
+export const limitTenant = Type.Object(
+  {
+    rate_limit: Type.Optional(
+      Type.Union([rate, Type.Null()], { description: 'null: what the installation gives everybody.' }),
+    ),
+    otp_per_hour: Type.Optional(otpPerHour),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type LimitTenant = Static<typeof limitTenant>;
+export const tenantLimits = Type.Object({
+  object: Type.Literal('tenant_limits'),
+  tenant_id: Type.String(),
+  /** What applies; null: no limit. */
+  rate_limit: rateOrNull,
+  otp_per_hour: Type.Integer(),
+  /** Set for this tenant, as opposed to what everybody has. */
+  own: Type.Object({ rate_limit: Type.Boolean(), otp_per_hour: Type.Boolean() }),
+});
+export type TenantLimits = Static<typeof tenantLimits>;
 export const tenantWithKeys = Type.Object({ ...tenantFields, live_key: Type.String(), test_key: Type.String() });
 
 /** The longest address SMTP can carry is 254 octets. */

@@ -8,18 +8,19 @@ import type { Config } from '../../lib/config.ts';
 import { sameDigest, sha256, type Vault } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
-import { newId, toWire } from '../../lib/ids.ts';
+import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Mail } from '../../lib/mail.ts';
 import { validator } from '../../lib/schema.ts';
 import type { Audit } from '../audit/index.ts';
+import { type Limits, rateOf } from '../limits/index.ts';
 import { ALL_SCOPES, type Tenant, type TenantSettings, type TenantSubscriber, type Tenants } from './door.ts';
 import { parseKey, presentedKey } from './key.ts';
 import { createKeys } from './keys.ts';
 import { createLetters } from './letters.ts';
 import { createRecovery } from './recovery.ts';
-import { type TenantItem, tenantSettings } from './schema.ts';
+import { limitTenant, type TenantItem, type TenantLimits, tenantSettings } from './schema.ts';
 import { createSessions } from './sessions.ts';
 import * as store from './store.ts';
 import { createQueue } from './tries.ts';
@@ -29,20 +30,26 @@ export interface TenantsDeps {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly log: Log;
-  readonly config: Pick<Config, 'signUp' | 'adminKey' | 'defaultCountry'>;
+  readonly config: Pick<Config, 'signUp' | 'adminKey' | 'defaultCountry' | 'rateLimit' | 'otpPerHour'>;
   readonly audit: Audit;
+  readonly limits: Limits;
   /** Absent while SYSTEM_SMTP_URL is: addresses are then not confirmed, and links are handed out by the operator. */
   readonly mail?: Mail | undefined;
   /** Without a slash at its end. */
   readonly publicUrl: () => string;
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const settingsForm = validator(tenantSettings);
+const limitsForm = validator(limitTenant);
 const OPERATOR = { kind: 'operator', id: 'operator' } as const;
 /** Shown to those who look around in an installation made for looking around. */
 const DEMO = { tenant: 'Demo', user: 'Demo', email: 'owner@demo.test' };
 
-export function createTenants({ db, vault, clock, log, config, audit, mail, publicUrl }: TenantsDeps): Tenants {
+/** People of one tenant who get a letter. */
+const MAILED_MAX = 20;
+
+export function createTenants({ db, vault, clock, log, config, audit, limits, mail, publicUrl }: TenantsDeps): Tenants {
   const subscribers: TenantSubscriber[] = [];
   const cache = createCache<string, Tenant>({ clock, max: 5_000 });
   const letters = createLetters(mail, publicUrl);
@@ -51,6 +58,8 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
     db,
     clock,
     log,
+    limits,
+    config,
     mustConfirm: async (userId) => letters.canSend && !(await store.findUser(db, userId))?.confirmed,
   });
 
@@ -59,7 +68,26 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
     name: row.name,
     defaultCountry: row.default_country ?? config.defaultCountry,
     defaultLanguage: row.default_language ?? undefined,
+    otpPerHour: row.otp_per_hour ?? config.otpPerHour,
   });
+
+  const showLimits = (row: store.TenantRow | undefined): TenantLimits => {
+    if (!row) throw new ApiError('not_found');
+    const rate = rateOf(row.rate_requests, row.rate_seconds);
+    return {
+      object: 'tenant_limits',
+      tenant_id: toWire('tenant', row.id),
+      rate_limit: rate ?? config.rateLimit ?? null,
+      otp_per_hour: row.otp_per_hour ?? config.otpPerHour,
+      own: { rate_limit: rate !== null, otp_per_hour: row.otp_per_hour !== null },
+    };
+  };
+  /** Takes the id of the store, too, which is what the command line prints. */
+  const tenantIdOf = (id: string): string => {
+    const known = fromWire('tenant', id) ?? (UUID.test(id) ? id : undefined);
+    if (known === undefined) throw new ApiError('not_found');
+    return known;
+  };
 
   async function make(trx: Sql, settings: TenantSettings): Promise<{ tenant: Tenant; item: TenantItem }> {
     const { name, defaultCountry: country = null, defaultLanguage: language = null } = settings;
@@ -148,6 +176,7 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
       }),
 
     tenant,
+    mailTo: (tenantId) => store.listAddresses(db, tenantId, MAILED_MAX),
 
     async updateTenant({ tenantId }, settings) {
       settingsForm.check(wire(settings));
@@ -159,6 +188,21 @@ export function createTenants({ db, vault, clock, log, config, audit, mail, publ
       cache.forget(tenantId);
       if (!row) throw new ApiError('not_found');
       return read(row);
+    },
+
+    limits: async (id) => showLimits(await store.findTenant(db, tenantIdOf(id))),
+    async limit(id, change, actor = OPERATOR) {
+      limitsForm.check(change);
+      const tenantId = tenantIdOf(id);
+      const { rate_limit: rate, otp_per_hour: otpPerHour } = change;
+      const shown = await db.transaction(async (trx) => {
+        const now = showLimits(await store.limitTenant(trx, tenantId, { rate, otpPerHour }));
+        const detail = { rate_limit: now.rate_limit, otp_per_hour: now.otp_per_hour };
+        await audit.record(trx, { tenantId, actor, action: 'tenant.limited', target: now.tenant_id, detail });
+        return now;
+      });
+      cache.forget(tenantId);
+      return shown;
     },
 
     onTenantCreated: (subscriber) => void subscribers.push(subscriber),

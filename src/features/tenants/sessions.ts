@@ -155,6 +155,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     signOutEverywhere: (userId) => rows.deleteSessionsOf(db, userId),
     setMode: (token, mode) => rows.setSessionMode(db, sha256(token), mode),
 
+    unclaimed: () => store.findUnclaimed(db),
     async signInLink(userId) {
       const token = newToken();
       if (!(await links.insertLink(db, sha256(token), 'sign_in', userId))) throw new ApiError('not_found');

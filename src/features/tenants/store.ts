@@ -1,7 +1,6 @@
-/** Rows of tenants, users and keys. Times are judged by the database's clock alone. */
+/** Rows of tenants and users. Times are judged by the database's clock alone. */
 import type { Sql } from '../../lib/db.ts';
-import type { Mode, Scope } from '../../lib/http.ts';
-import type { NewKey } from './key.ts';
+import type { Limit as Rate } from '../limits/index.ts';
 
 export interface TenantRow {
   readonly id: string;
@@ -9,9 +8,13 @@ export interface TenantRow {
   readonly default_country: string | null;
   readonly default_language: string | null;
   readonly created_at: Date;
+  /** Null, as those below: what the installation gives everybody. */
+  readonly rate_requests: number | null;
+  readonly rate_seconds: number | null;
+  readonly otp_per_hour: number | null;
 }
 
-const TENANT = 'id, name, default_country, default_language, created_at';
+const TENANT = 'id, name, default_country, default_language, created_at, rate_requests, rate_seconds, otp_per_hour';
 
 export async function insertTenant(
   sql: Sql,
@@ -53,6 +56,29 @@ export async function updateTenant(
       set.country ?? null,
       set.language !== undefined,
       set.language ?? null,
+    ],
+  );
+  return row;
+}
+
+/** `undefined` keeps a value, `null` gives it back to the installation. */
+export async function limitTenant(
+  sql: Sql,
+  id: string,
+  set: { rate: Rate | null | undefined; otpPerHour: number | null | undefined },
+): Promise<TenantRow | undefined> {
+  const [row] = await sql.query<TenantRow>(
+    `update tenants set rate_requests = case when $2 then $3 else rate_requests end,
+       rate_seconds = case when $2 then $4 else rate_seconds end,
+       otp_per_hour = case when $5 then $6 else otp_per_hour end
+     where id = $1 returning ${TENANT}`,
+    [
+      id,
+      set.rate !== undefined,
+      set.rate?.requests ?? null,
+      set.rate?.seconds ?? null,
+      set.otpPerHour !== undefined,
+      set.otpPerHour ?? null,
     ],
   );
   return row;
@@ -100,6 +126,22 @@ export async function findUserByEmail(sql: Sql, email: string): Promise<UserRow 
   return row;
 }
 
+/** The first person's address, where no one has a password. */
+export async function findUnclaimed(sql: Sql): Promise<string | undefined> {
+  const [row] = await sql.query<{ email: string }>(
+    `select email from users where not exists (select from users where password_hash is not null) order by id limit 1`,
+  );
+  return row?.email;
+}
+/** Confirmed ones. */
+export const listAddresses = async (sql: Sql, tenantId: string, most: number): Promise<string[]> =>
+  (
+    await sql.query<{ email: string }>(
+      `select email from users where tenant_id = $1 and confirmed_at is not null order by id limit $2`,
+      [tenantId, most],
+    )
+  ).map(({ email }) => email);
+
 export async function findUser(sql: Sql, id: string): Promise<UserRow | undefined> {
   const [row] = await sql.query<UserRow>(`select ${USER} from users where id = $1`, [id]);
   return row;
@@ -139,128 +181,4 @@ export async function holdPassword(trx: Sql, id: string, passwordHash: string | 
 /** Confirming again keeps the first time. */
 export async function confirmUser(sql: Sql, id: string): Promise<void> {
   await sql.query(`update users set confirmed_at = coalesce(confirmed_at, clock_now()) where id = $1`, [id]);
-}
-
-export interface KeyRow {
-  readonly id: string;
-  readonly mode: Mode;
-  readonly name: string;
-  readonly public_part: string;
-  readonly last_four: string;
-  readonly scopes: Scope[];
-  readonly created_at: Date;
-  readonly expires_at: Date | null;
-  readonly revoked_at: Date | null;
-  readonly last_used_at: Date | null;
-  readonly expired: boolean;
-}
-
-const KEY = `id, mode, name, public_part, last_four, scopes, created_at, expires_at, revoked_at, last_used_at,
-  coalesce(expires_at <= clock_now(), false) as expired`;
-
-export async function insertKey(
-  sql: Sql,
-  row: { id: string; tenantId: string; name: string; key: NewKey; scopes: readonly Scope[]; expiresAt: Date | null },
-): Promise<KeyRow> {
-  const [made] = await sql.query<KeyRow>(
-    `insert into api_keys (id, tenant_id, mode, name, public_part, digest, last_four, scopes, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${KEY}`,
-    [
-      row.id,
-      row.tenantId,
-      row.key.mode,
-      row.name,
-      row.key.publicPart,
-      row.key.digest,
-      row.key.lastFour,
-      row.scopes,
-      row.expiresAt,
-    ],
-  );
-  return made as KeyRow;
-}
-
-export async function findKey(sql: Sql, tenantId: string, mode: Mode, id: string): Promise<KeyRow | undefined> {
-  const [row] = await sql.query<KeyRow>(`select ${KEY} from api_keys where tenant_id = $1 and mode = $2 and id = $3`, [
-    tenantId,
-    mode,
-    id,
-  ]);
-  return row;
-}
-
-export const listKeys = (
-  sql: Sql,
-  tenantId: string,
-  mode: Mode,
-  limit: number,
-  before: string | undefined,
-): Promise<KeyRow[]> =>
-  sql.query<KeyRow>(
-    `select ${KEY} from api_keys where tenant_id = $1 and mode = $2 and ($4::uuid is null or id < $4)
-     order by id desc limit $3`,
-    [tenantId, mode, limit, before ?? null],
-  );
-
-/** The row as it is afterwards; revoking again keeps the first time. */
-export async function revokeKey(sql: Sql, tenantId: string, mode: Mode, id: string): Promise<KeyRow | undefined> {
-  const [row] = await sql.query<KeyRow>(
-    `update api_keys set revoked_at = coalesce(revoked_at, clock_now())
-     where tenant_id = $1 and mode = $2 and id = $3 returning ${KEY}`,
-    [tenantId, mode, id],
-  );
-  return row;
-}
-
-/** Ends a key that is still good, now or after a grace; returns it with the length its life was meant to have. */
-export async function endKey(
-  sql: Sql,
-  tenantId: string,
-  mode: Mode,
-  id: string,
-  graceSeconds: number,
-): Promise<(KeyRow & { readonly lifetime_expires_at: Date | null }) | undefined> {
-  const [row] = await sql.query<KeyRow & { lifetime_expires_at: Date | null }>(
-    `with old as (
-       select id, expires_at from api_keys
-       where tenant_id = $1 and mode = $2 and id = $3 and revoked_at is null
-         and (expires_at is null or expires_at > clock_now())
-       for update
-     )
-     update api_keys set
-       revoked_at = case when $4 = 0 then clock_now() end,
-       expires_at = case when $4 = 0 then api_keys.expires_at
-         else least(api_keys.expires_at, clock_now() + make_interval(secs => $4)) end
-     from old where api_keys.id = old.id
-     returning api_keys.id, mode, name, public_part, last_four, scopes, created_at, api_keys.expires_at, revoked_at,
-       last_used_at, false as expired, clock_now() + (old.expires_at - created_at) as lifetime_expires_at`,
-    [tenantId, mode, id, graceSeconds],
-  );
-  return row;
-}
-
-export interface KeyOwner {
-  readonly id: string;
-  readonly tenant_id: string;
-  readonly mode: Mode;
-  readonly digest: Buffer;
-  readonly scopes: Scope[];
-  /** Milliseconds from now, by the database's clock; `null` for never. */
-  readonly expires_in_ms: number | null;
-}
-
-/** A key that works, by its public part. */
-export async function findWorkingKey(sql: Sql, publicPart: string): Promise<KeyOwner | undefined> {
-  const [row] = await sql.query<KeyOwner>(
-    `select id, tenant_id, mode, digest, scopes,
-       (extract(epoch from expires_at - clock_now()) * 1000)::float8 as expires_in_ms
-     from api_keys
-     where public_part = $1 and revoked_at is null and (expires_at is null or expires_at > clock_now())`,
-    [publicPart],
-  );
-  return row;
-}
-
-export async function touchKeys(sql: Sql, ids: readonly string[]): Promise<void> {
-  await sql.query(`update api_keys set last_used_at = clock_now() where id = any($1)`, [ids]);
 }

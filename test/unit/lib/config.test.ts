@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, isLoopback, parseKeys, publicUrlOf, readConfig } from '../../../src/lib/config.ts';
+import { ConfigError, isLoopback, publicUrlOf, readConfig } from '../../../src/lib/config.ts';
+import { nextKeyId, readKeys } from '../../../src/lib/encryption-keys.ts';
 
 const KEY = Buffer.alloc(32, 1).toString('base64');
 function faults(env: NodeJS.ProcessEnv): readonly string[] {
@@ -97,7 +98,34 @@ describe('the settings of a start', () => {
 });
 
 describe('encryption keys', () => {
-  test('come newest first', () => expect(parseKeys(`k2:${KEY}, k1:${KEY}`)?.map(({ id }) => id)).toEqual(['k2', 'k1']));
-  test.each(['', 'k1', `k1:${KEY.slice(4)}`, `:${KEY}`, `k1:${KEY},`, `k 1:${KEY}`])('%j is none', (text) =>
-    expect(parseKeys(text)).toBeUndefined());
+  const ids = (text: string) => {
+    const { keys, faults } = readKeys(text);
+    expect(faults).toEqual([]);
+    return keys.map(({ id }) => id);
+  };
+  test('come newest first, with commas or line ends between them', () => {
+    for (const text of [`k2:${KEY}, k1:${KEY}`, `k2:${KEY}\nk1:${KEY}\n`, `\r\nk2:${KEY},\r\n\r\n k1:${KEY} \r\n`])
+      expect(ids(text)).toEqual(['k2', 'k1']);
+    expect(readConfig({ ENCRYPTION_KEYS: `k2:${KEY}\nk1:${KEY}` }).encryptionKeys).toHaveLength(2);
+  });
+  const other = Buffer.alloc(32, 2).toString('base64');
+  test.each([
+    ['', 'there is no key in it'],
+    [KEY, 'entry 1 of 1 has no id: it must be id:key, with a colon between them'],
+    [`k2:${KEY}\n${KEY}`, 'entry 2 of 2 has no id: it must be id:key, with a colon between them'],
+    [`k 1:${KEY}`, 'entry 1 of 1 has an id that is not 1 to 32 letters, digits, _ or -'],
+    [`k1:${KEY.slice(4)}`, 'entry 1 of 1 (k1) has a key of 29 bytes; it must be the base64 of 32'],
+    [`k2:${KEY},k1:`, 'entry 2 of 2 (k1) has a key of 0 bytes; it must be the base64 of 32'],
+    [`k1:${KEY} k0:${KEY}`, 'entry 1 of 1 (k1) has a key with characters that base64 does not have'],
+    [`k1:${KEY}\nk1:${other}`, 'entry 2 of 2 (k1) has the id of another key before it'],
+  ])('%#: what is wrong with which of them is said, and nothing of a key', (text, fault) => {
+    expect(readKeys(text).faults).toEqual([fault]);
+    if (text) expect(faults({ ENCRYPTION_KEYS: text })).toEqual([`ENCRYPTION_KEYS must be id:base64 pairs; ${fault}.`]);
+  });
+  test('the next id follows the highest', () => {
+    const of = (text: string) => nextKeyId(readKeys(text).keys);
+    expect(of('')).toBe('k1');
+    expect(of(`old:${KEY}`)).toBe('k1');
+    expect(of(`k9:${KEY}\nk10:${KEY}\nk2:${KEY}`)).toBe('k11');
+  });
 });

@@ -10,6 +10,11 @@ describe('the vault', () => {
     expect(sealed).toMatch(/^v1\.k1\./);
     expect(vault.open(sealed, 'ten/con/1')).toBe('grüße');
   });
+  test('uses no nonce twice in a hundred thousand seals', () => {
+    const nonces = new Set<string | undefined>();
+    for (let i = 0; i < 100_000; i++) nonces.add(vault.seal('a', 'p').split('.')[2]);
+    expect(nonces.size).toBe(100_000);
+  });
   test('never seals the same twice', () => expect(vault.seal('a', 'p')).not.toBe(vault.seal('a', 'p')));
   test('refuses what was moved to another place', () => {
     expect(() => vault.open(vault.seal('a', 'ten/con/1'), 'ten/con/2')).toThrow();

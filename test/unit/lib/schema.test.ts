@@ -76,3 +76,20 @@ test('a union tells the faults of its branches, not that it is a union', () => {
   const found = union.faults({ at: {} });
   expect(found.map(({ path }) => path)).toEqual(['at.a', 'at.b']);
 });
+
+test('what may be null says why it is wrong, and not that it must be null', () => {
+  const rate = Type.Object({ requests: Type.Integer({ minimum: 1 }) }, { additionalProperties: false });
+  const { faults } = validator(
+    Type.Object({
+      rate: Type.Union([rate, Type.Null()]),
+      name: Type.Union([Type.String(), Type.Null()]),
+      gone: Type.Null(),
+    }),
+  );
+  const right = { rate: null, name: null, gone: null };
+  expect(faults(right)).toEqual([]);
+  expect(faults({ ...right, rate: { requests: 0 } })).toEqual([{ path: 'rate.requests', message: 'must be >= 1' }]);
+  expect(faults({ ...right, rate: {} })).toEqual([{ path: 'rate.requests', message: 'is required' }]);
+  expect(faults({ ...right, name: 5 })).toEqual([{ path: 'name', message: 'must be string or null' }]);
+  expect(faults({ ...right, gone: 5 })).toEqual([{ path: 'gone', message: 'must be null' }]);
+});

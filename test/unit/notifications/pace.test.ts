@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { BREAKER } from '../../../src/features/notifications/breaker.ts';
 import { createPace } from '../../../src/features/notifications/pace.ts';
 
 function scene(limits: { concurrency: number; perSecond: number }) {
   let now = 0;
-  const pace = createPace(() => now);
+  const pace = createPace(BREAKER, () => now);
   pace.learn('con', limits);
   return {
     pace,

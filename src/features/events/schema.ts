@@ -1,0 +1,64 @@
+/** What an event looks like outside. */
+import { type Static, Type } from '@sinclair/typebox';
+
+/** Every type, with what it says. */
+export const EVENT_TYPES = {
+  'message.queued': 'It was accepted and waits. The messages of a bulk are not announced one by one.',
+  'message.sent': 'The provider has taken it, or may have (`outcome_unknown`).',
+  'message.delivered': 'It has arrived.',
+  'message.failed': 'It will not arrive; `failure` says why.',
+  'message.bounced': 'It came back after it was taken.',
+  'message.read': 'It was read.',
+  'message.complained': 'The recipient has called it spam.',
+  'endpoint.disabled':
+    'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
+} as const;
+export type EventType = keyof typeof EVENT_TYPES;
+
+const Time = Type.String({ format: 'date-time' });
+
+export const eventSchema = Type.Object(
+  {
+    id: Type.String({ description: 'The same in the feed, in every delivery and in every repeat of one.' }),
+    type: Type.String({ description: 'What became true, such as `message.delivered`.' }),
+    created_at: Time,
+    timestamp: Type.String({
+      format: 'date-time',
+      description: 'The same as `created_at`, under the name of the Standard Webhooks.',
+    }),
+    livemode: Type.Boolean(),
+    data: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'What the event is about, as it stood at that moment: for `message.*` the message.',
+    }),
+  },
+  { additionalProperties: false, $id: 'Event' },
+);
+export type Event = Static<typeof eventSchema>;
+
+export const feedQuery = Type.Object(
+  {
+    after: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description: 'Id of the last event that was seen. Absent: from the oldest that is kept.',
+      }),
+    ),
+    type: Type.Optional(
+      Type.String({ maxLength: 500, description: 'Only these types, separated by commas. Absent: all.' }),
+    ),
+    limit: Type.Integer({ minimum: 1, maximum: 500, default: 100, description: 'Default 100, at most 500.' }),
+  },
+  { additionalProperties: false },
+);
+
+export const feedPage = Type.Object(
+  {
+    object: Type.Literal('list'),
+    data: Type.Array(eventSchema),
+    has_more: Type.Boolean({ description: 'Ask again at once. A page may be empty and yet not be the last.' }),
+    next_cursor: Type.Union([Type.String(), Type.Null()], {
+      description: '`after` of the next call, also when there is nothing more for now.',
+    }),
+  },
+  { additionalProperties: false },
+);
