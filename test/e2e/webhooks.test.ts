@@ -1,4 +1,5 @@
 /** Events are told to the tenants' own servers: signed, at least once, in time, and under one id however often. */
+import { EventEmitter, once } from 'node:events';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ONE, startHooked } from '../support/hooked.ts';
@@ -98,19 +99,28 @@ describe('a delivery', () => {
   });
 
   it('whose word was lost with the process is sent again under its id, and only who holds the lease writes', async () => {
-    receiver.script('/lost', 'hang');
+    const gates = new EventEmitter();
+    receiver.script('/lost', { status: 500, once: once(gates, 'late') }, { status: 204, once: once(gates, 'last') });
     const endpoint = await create('/lost', ONE);
     await send();
     await receiver.when('/lost', 1);
-    // As after a kill between the call and the word about it: the lease is over, and the fence is another's.
+    // As for a process that sleeps through its lease between the call and the word about it.
     await scene.query(
       `update deliveries set run_at = clock_now(), fence = fence + 1 where endpoint_id = (select id from endpoints where url like '%/lost')`,
     );
     const got = await receiver.when('/lost', 2);
     expect(new Set(got.map(({ id }) => id)).size).toBe(1);
-    const [delivery] = await ended(endpoint, 1, 'delivered');
-    expect((await attemptsOf(delivery)).attempts.map((one: Json) => one.status_code)).toEqual([204]);
+    gates.emit('late');
+    // Once another delivery has come to its end after it, what the late answer was going to write would be there.
+    const other = await create('/after-lost', ONE);
+    await send();
+    await ended(other, 1, 'delivered');
+    gates.emit('last');
+    const deliveries = await ended(endpoint, 2, 'delivered');
+    const attempts = await Promise.all(deliveries.map(async (one) => (await attemptsOf(one)).attempts));
+    expect(attempts.flat().map((one: Json) => one.status_code)).toEqual([204, 204]);
     await archive(endpoint);
+    await archive(other);
   });
 
   it('goes to its own tenant and mode only', async () => {

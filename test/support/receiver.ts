@@ -16,7 +16,13 @@ export interface Delivered {
   readonly at: number;
 }
 export type Say =
-  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  | {
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+      /** The answer waits for this. */
+      readonly once?: Promise<unknown>;
+    }
   | 'hang';
 /** What is said of a delivery, by how often its id has come to this path before. */
 export type Rule = (one: Delivered, before: number) => Say;
@@ -44,7 +50,9 @@ export async function startReceiver() {
       const rule = scripts.get(path)?.shift() ?? constant.get(path) ?? { status: 204 };
       const say = typeof rule === 'function' ? rule(one, before) : rule;
       if (say === 'hang') return;
-      response.writeHead(say.status, say.headers).end(say.body);
+      const answer = () => void response.writeHead(say.status, say.headers).end(say.body);
+      if (say.once) void say.once.then(answer);
+      else answer();
     });
   });
   server.listen(0, '127.0.0.1');

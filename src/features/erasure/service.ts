@@ -74,7 +74,8 @@ export interface ErasureDeps {
 }
 
 const AT_ONCE_MS = 5_000;
-const PAUSE_MS = 50;
+/** Between looks for a caller who waits: the first soon, the later ones less often. */
+const PAUSE_MS = { first: 50, longest: 800 };
 /** Until a key may have been put back, and until whatever else was wrong may have passed. */
 const LOST_SECONDS = 600;
 const BROKEN_SECONDS = 30;
@@ -264,13 +265,15 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
     async erase(principal, person) {
       const id = await begin(principal, person);
       const until = performance.now() + AT_ONCE_MS;
-      for (;;) {
+      for (let pause = PAUSE_MS.first; ; ) {
         const went = await step(id);
         const row = await findErasure(db, principal.tenantId, principal.mode, id);
         if (!row) throw new Error('an erasure does not vanish');
         if (row.finishedAt || row.failure || performance.now() > until) return view(row);
         // A worker has a message in its hands, or another process this erasure; that is soon over.
-        if (went !== 'went on') await delay(PAUSE_MS);
+        if (went === 'went on') continue;
+        await delay(pause);
+        pause = Math.min(pause * 2, PAUSE_MS.longest);
       }
     },
     async get({ tenantId, mode }, erasureId) {

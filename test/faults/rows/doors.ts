@@ -136,16 +136,19 @@ export const doors: readonly Row[] = [
             fetch(`${api.url}/api/v1/keys`, { headers: { 'x-api-key': customer.key } }).then(({ status }) => status),
           ),
         );
-      for (let statuses = await asked(); statuses.some((status) => status !== 401); statuses = await asked()) {
-        expect(performance.now() - at).toBeLessThan(6_000);
+      // What counts is when a request set out: a busy machine may take its time over it.
+      let acceptedMs = 0;
+      for (let open = true; open; ) {
+        const setOutMs = performance.now() - at;
+        open = (await asked()).some((status) => status !== 401);
+        if (open) acceptedMs = Math.round(setOutMs);
+        expect(acceptedMs).toBeLessThan(5_000);
         await pause(50);
       }
-      const refusedMs = Math.round(performance.now() - at);
-      expect(refusedMs).toBeLessThan(5_500);
       await settle(rig);
       const figures = await check(rig, customer, [told, more, last], n + 60);
       expect(figures).toMatchObject({ rows: n + 60, outcome: n + 60, lost: 0, dup: 0, broken: [] });
-      return { figures, more: `refused_after_ms=${refusedMs}` };
+      return { figures, more: `last_accepted_ms=${acceptedMs}` };
     },
   },
   {
