@@ -1,5 +1,5 @@
 /** What every channel must be, ours or a stranger's: checked at the start for plugins, and by the tests for all. Pure. */
-import type { RawRequest } from './contract.ts';
+import type { RawRequest } from './callbacks.ts';
 import type { AnyAdapter, AnyChannel } from './registry.ts';
 
 /** Every way in which this value is not a channel that the core can work with; none for a good one. */

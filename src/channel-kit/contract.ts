@@ -9,7 +9,8 @@
 
 import type { Socket } from 'node:net';
 import type { TObject } from '@sinclair/typebox';
-import type { DeliveryError, Fault, FaultKind } from './faults.ts';
+import type { Webhook } from './callbacks.ts';
+import type { DeliveryError, FaultKind } from './faults.ts';
 
 /** A provider's later word on a message. `bounced` is a failure, `complained` and `read` are notes on a delivered one. */
 export type Receipt = 'sent' | 'delivered' | 'read' | 'failed' | 'bounced' | 'complained';
@@ -186,58 +187,6 @@ export interface Adapter<M extends Content = Content, K = undefined> {
   readonly webhook?: Webhook;
   /** Markdown: how a person gets these credentials. Shown in the portal. */
   readonly guide: string;
-}
-
-/** The provider's callbacks to us. */
-export interface Webhook {
-  /** Answers a subscription challenge; `undefined` when the request is not one, `false` when it must be refused. */
-  handshake?(request: RawRequest, credentials: Credentials): string | false | undefined;
-  /** Over the raw bytes, in constant time. */
-  verify(request: RawRequest, credentials: Credentials): boolean;
-  /** Total: whatever came, it returns a list and never throws. */
-  parse(request: RawRequest): readonly ChannelEvent[];
-  /** The signed request this provider would send; the sandbox posts it through the real door. */
-  emulate?(
-    receipt: Receipt,
-    message: {
-      readonly providerId: string;
-      readonly reference: string;
-      readonly address: string;
-      readonly fault?: FaultKind;
-      readonly url: string;
-      readonly at: Date;
-    },
-    credentials: Credentials,
-  ): RawRequest;
-}
-
-export type ChannelEvent =
-  | {
-      readonly type: 'receipt';
-      /** Equal for duplicates of one event, different otherwise; unique within the connection. */
-      readonly key: string;
-      /** The provider's message id, and our own reference where the provider echoes it. One of the two is present. */
-      readonly providerId?: string;
-      readonly reference?: string;
-      /** The provider account it belongs to, where one callback address serves several. */
-      readonly account?: string;
-      readonly receipt: Receipt;
-      /** The provider's time, if it gave one. */
-      readonly at?: Date;
-      readonly fault?: Fault;
-    }
-  /** Understood or not, nothing for us to do now; the raw request is kept. */
-  | { readonly type: 'ignored'; readonly reason: string };
-
-/** A request as it arrived. Header names are lower-case; `url` is the public one, rebuilt from configuration. */
-export interface RawRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly query: Readonly<Record<string, string>>;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-  /** When it arrived, by our clock. A signature scheme with an age limit refuses a request without it. */
-  readonly at?: Date;
 }
 
 export interface Outbound<M extends Content = Content> {

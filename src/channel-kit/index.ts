@@ -1,5 +1,6 @@
 /** All that the author of an adapter may import. */
 
+export type * from './callbacks.ts';
 export { conformanceFaults } from './conformance.ts';
 export type * from './contract.ts';
 export type { Fault, FaultKind, FaultMeaning, FaultOwner } from './faults.ts';

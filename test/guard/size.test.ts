@@ -7,7 +7,6 @@ const ASKS_FOR_A_REASON = 300;
 
 /** Longer than 300 lines, and why. */
 const REASONS: Readonly<Record<string, string>> = {
-  'src/channel-kit/contract.ts': 'the whole contract of a channel, with its comments, is read in one place',
   'src/cli.ts': 'every command with its options, in one list',
   'src/features/notifications/schema.ts': 'the wire shapes of one surface, read side by side',
   'src/features/portal/site.ts':

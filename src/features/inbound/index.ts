@@ -2,7 +2,13 @@
  * The door providers come in by: verify over the raw bytes, store them, answer, and only then read them. A request that was
  * answered with 200 is applied, whatever happens in between; a fault in the reading can be mended and the bytes read again.
  */
-import { type AnyAdapter, type ChannelEvent, type RawRequest, storable } from '../../channel-kit/index.ts';
+import {
+  type AnyAdapter,
+  type ChannelEvent,
+  type RawRequest,
+  type ReceiptEvent,
+  storable,
+} from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError, isOutage } from '../../lib/errors.ts';
@@ -115,8 +121,9 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     if (!door) return undefined;
     const found: NewReceipt[] = [];
     for (const event of door.parse(request)) {
-      if (event.type === 'ignored') {
-        log.debug({ inbound_id: request.id, reason: event.reason }, 'inbound event ignored');
+      if (event.type !== 'receipt') {
+        const reason = event.type === 'ignored' ? event.reason : event.type;
+        log.debug({ inbound_id: request.id, reason }, 'inbound event ignored');
         continue;
       }
       const owner = await ownerOf(request, connection, event.account);
@@ -206,8 +213,6 @@ const BATCH = 1_000;
 const PUT_OFF_SECONDS = 60;
 const ID_MAX = 512;
 const TEXT_MAX = 1_000;
-
-type ReceiptEvent = Extract<ChannelEvent, { type: 'receipt' }>;
 
 /** What a stranger wrote, cut to what the store can hold. */
 function receiptOf(event: ReceiptEvent, request: StoredRequest, connectionId: string): NewReceipt {
