@@ -50,6 +50,7 @@ export const FIGURES: readonly Figure[] = [
     'verify and parse without a store',
     least(0.4),
   ),
+  figure('callbacks/p99', 'provider callbacks answered, 2,000 a second for 10 s, p99', LIMIT, most(100), 'ms'),
   figure('lookups/koa', 'status look-ups', 'Koa GET without a store', least(0.6)),
   figure('hot', 'status updates that stay heap-only', 'all of them', least(0.95)),
   figure('memory', 'resident memory of a worker draining 1,000,000', 'draining 60,000', most(1.5)),

@@ -18,6 +18,7 @@ import { startPart } from './lib/part.ts';
 import { jsonLine, type Outcome, table, verdict } from './results.ts';
 import { accept } from './scenes/accept.ts';
 import { bulkAccept } from './scenes/bulk-accept.ts';
+import { callbacks } from './scenes/callbacks.ts';
 import { deliver } from './scenes/deliver.ts';
 import { doors } from './scenes/doors.ts';
 import { history } from './scenes/history.ts';
@@ -28,7 +29,18 @@ import { missing, type Scale, type Scene } from './scenes/scene.ts';
 import { slowProvider } from './scenes/slow-provider.ts';
 import { setStage } from './stage.ts';
 
-const SCENES: readonly Scene[] = [accept, deliver, live, slowProvider, bulkAccept, mail, doors, memory, history];
+const SCENES: readonly Scene[] = [
+  accept,
+  deliver,
+  live,
+  slowProvider,
+  bulkAccept,
+  mail,
+  doors,
+  callbacks,
+  memory,
+  history,
+];
 const QUICK: Scale = {
   rounds: 1,
   repeats: 0,
@@ -36,6 +48,7 @@ const QUICK: Scale = {
   queued: 4_000,
   rows: 50_000,
   mails: 2_000,
+  callbacks: 4_000,
   memory: [60_000, 10_000],
   history: [200_000, 10_000],
 };
@@ -46,6 +59,7 @@ const FULL: Scale = {
   queued: 60_000,
   rows: 500_000,
   mails: 10_000,
+  callbacks: 20_000,
   memory: [1_000_000, 60_000],
   history: [10_000_000, 10_000],
 };

@@ -1,4 +1,5 @@
 /** The one message that everybody sends: what is posted to the product, what the peers store, what is rendered. */
+import { createHmac } from 'node:crypto';
 
 /** The generator writes a running number and the time over these, in place. */
 export const NUMBER_MARK = '#'.repeat(16);
@@ -57,3 +58,13 @@ export const mailRequest = (key: string): string => {
 /** A send under an idempotency key of its own, as a careful caller sends. */
 export const sendRequest = (key: string, channel = 'benchhttp'): string =>
   post('/api/v1/notifications/send', sendBody(channel), { 'x-api-key': key, 'idempotency-key': NUMBER_MARK });
+
+/** Signed callbacks with so many statuses each, of messages by the provider's ids. */
+export function callbackRequests(path: string, ids: readonly string[], each: number): string[] {
+  const requests: string[] = [];
+  for (let at = 0; at + each <= ids.length; at += each) {
+    const body = JSON.stringify({ statuses: ids.slice(at, at + each).map((id) => ({ id, status: 'delivered' })) });
+    requests.push(post(path, body, { 'x-signature': createHmac('sha256', SECRET).update(body).digest('hex') }));
+  }
+  return requests;
+}

@@ -2,25 +2,14 @@
  * The two other doors: look-ups of what was sent, and callbacks of the provider with one status and with ten, each against a
  * Koa that does the same without a store. Statuses are of messages that were really sent.
  */
-import { createHmac } from 'node:crypto';
 import { inTurns } from '../lib/rounds.ts';
 import type { Outcome } from '../results.ts';
-import { get, post, SECRET, sendRequest } from '../sample.ts';
+import { callbackRequests, get, sendRequest } from '../sample.ts';
 import { openAccount, startProduct } from '../stage.ts';
 import { drained } from './drain.ts';
 import { type Context, loaded, outcome, peer, type Scene, withAll } from './scene.ts';
 
 const CONNECTIONS = 64;
-
-/** Signed callbacks with so many statuses each, of messages by the provider's ids. */
-function callbacks(path: string, ids: readonly string[], each: number): string[] {
-  const requests: string[] = [];
-  for (let at = 0; at + each <= ids.length; at += each) {
-    const body = JSON.stringify({ statuses: ids.slice(at, at + each).map((id) => ({ id, status: 'delivered' })) });
-    requests.push(post(path, body, { 'x-signature': createHmac('sha256', SECRET).update(body).digest('hex') }));
-  }
-  return requests;
-}
 
 export const doors: Scene = {
   figures: ['callbacks-1/verify', 'callbacks-10/verify', 'lookups/koa'],
@@ -58,7 +47,7 @@ export const doors: Scene = {
         if (!wants(name)) continue;
         const verify = await keep(peer('verify'));
         // The door stores and answers; a status that comes again costs it the same, so rounds may repeat them.
-        const requests = callbacks(hook, ids, each);
+        const requests = callbackRequests(hook, ids, each);
         outcomes.push(await against(name, verify.info.port, requests));
       }
       if (wants('lookups/koa')) {

@@ -21,6 +21,8 @@ export interface Scale {
   readonly rows: number;
   /** E-mails of a drain. */
   readonly mails: number;
+  /** Callbacks of one round. */
+  readonly callbacks: number;
   /** Messages of the large drain and the small, whose memory is compared. */
   readonly memory: readonly [number, number];
   /** Messages stored before, many and few. */
