@@ -11,5 +11,5 @@ export { phoneAddress, phoneField } from './phone.ts';
 export type { AnyAdapter, AnyChannel, Registry } from './registry.ts';
 export { createRegistry, receiptsOf } from './registry.ts';
 export { choice, having, words } from './schema.ts';
-export { hmac, sameBytes, sha256Hex } from './signature.ts';
+export { hmac, sameBytes, sha256Hex, signedBy } from './signature.ts';
 export { at, dateOf, formOf, listAt, parseJson, storable, textAt, unixDate } from './untrusted.ts';
