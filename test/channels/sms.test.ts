@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sms } from '../../channels/sms/index.ts';
 import { segments } from '../../channels/sms/segments.ts';
 import { twilioSms } from '../../channels/sms/twilio.ts';
-import { arrived, closing, faultOf, using } from '../support/adapters.ts';
+import { arrived, closing, faultOf, readBy, using } from '../support/adapters.ts';
 import { behave } from '../support/providers/fake.ts';
 import { startTwilio, type TwilioOptions } from '../support/providers/twilio.ts';
 
@@ -120,7 +120,7 @@ describe('a status', () => {
   ])('%s with %s is a failure: %s', async (status, code, kind) => {
     const { fake, send } = await start();
     const { providerId = '' } = await send();
-    const [event] = twilioSms.webhook?.parse(arrived(fake.callback(providerId, status, { code }))) ?? [];
+    const [event] = await readBy(twilioSms, arrived(fake.callback(providerId, status, { code })));
     expect(event).toMatchObject({ receipt: 'failed', fault: { kind, providerCode: code } });
   });
 
@@ -135,10 +135,9 @@ describe('a status', () => {
   it('has one key however often it comes', async () => {
     const { fake, send } = await start();
     const { providerId = '' } = await send();
-    const keys = ['delivered', 'delivered', 'sent'].map(
-      (status) => twilioSms.webhook?.parse(arrived(fake.callback(providerId, status)))[0],
-    );
-    expect(new Set(keys.map((event) => (event?.type === 'receipt' ? event.key : ''))).size).toBe(2);
+    const posts = ['delivered', 'delivered', 'sent'].map((status) => arrived(fake.callback(providerId, status)));
+    const events = await readBy(twilioSms, ...posts);
+    expect(new Set(events.map((event) => (event.type === 'receipt' ? event.key : ''))).size).toBe(2);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 /** An adapter with everything the core would hand it, and its callbacks as the core would hand them over. */
 import {
   type AnyAdapter,
+  type ChannelEvent,
   type Credentials,
   DeliveryError,
   type Fault,
@@ -45,6 +46,13 @@ export async function faultOf(call: Promise<unknown>): Promise<Fault> {
 export function arrived({ method, url, headers, body }: SignedCallback, at = new Date()): RawRequest {
   return { method, url, query: Object.fromEntries(new URL(url).searchParams), headers, body, at };
 }
+
+/** All that these requests say, in their order. */
+export const readBy = async (
+  { webhook }: AnyAdapter,
+  ...requests: readonly RawRequest[]
+): Promise<readonly ChannelEvent[]> =>
+  (await Promise.all(requests.map((request) => webhook?.parse(request) ?? []))).flat();
 
 /** Keeps what a test opened, newest first, for its `afterEach`. */
 export function closing() {
