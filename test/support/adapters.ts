@@ -5,6 +5,10 @@ import {
   type Credentials,
   DeliveryError,
   type Fault,
+  type HttpRequest,
+  type HttpResponse,
+  type InboundMedia,
+  type MediaContext,
   type RawRequest,
   type SendContext,
 } from '../../src/channel-kit/index.ts';
@@ -53,6 +57,33 @@ export const readBy = async (
   ...requests: readonly RawRequest[]
 ): Promise<readonly ChannelEvent[]> =>
   (await Promise.all(requests.map((request) => webhook?.parse(request) ?? []))).flat();
+
+/** The adapter's way to fetch a file, with every address it asks. Without `answers` it asks for real. */
+export function fetching(
+  adapter: AnyAdapter,
+  credentials: Credentials,
+  answers?: (request: HttpRequest) => HttpResponse,
+) {
+  const asked: HttpRequest[] = [];
+  const real = createHttp(2_000);
+  const http = async (request: HttpRequest) => {
+    asked.push(request);
+    return answers ? answers(request) : real(request);
+  };
+  const context = contextFor(adapter, credentials, { http });
+  const download: MediaContext['download'] = async (request) => {
+    asked.push(request);
+    if (!request.url.startsWith('http://127.0.0.1'))
+      return { mime: 'application/octet-stream', bytes: Buffer.alloc(0) };
+    const { headers, text } = await real(request);
+    return { mime: headers['content-type'] ?? '', bytes: Buffer.from(text) };
+  };
+  const media = async (item: InboundMedia) => {
+    if (!adapter.webhook?.media) throw new Error(`${adapter.id} fetches nothing`);
+    return adapter.webhook.media(item, { ...context, download });
+  };
+  return { media, asked };
+}
 
 /** Keeps what a test opened, newest first, for its `afterEach`. */
 export function closing() {
