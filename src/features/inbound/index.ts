@@ -5,6 +5,7 @@
 import {
   type AnyAdapter,
   type ChannelEvent,
+  DeliveryError,
   type RawRequest,
   type ReceiptEvent,
   storable,
@@ -20,6 +21,7 @@ import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
+import { createDocuments } from './documents.ts';
 import {
   claimRequests,
   hasWaiting,
@@ -52,11 +54,17 @@ export interface InboundDeps {
 
 interface Door {
   handshake(request: RawRequest): string | false | undefined;
-  verify(request: RawRequest): boolean;
-  parse(request: RawRequest): readonly ChannelEvent[];
+  verify(request: RawRequest): boolean | Promise<boolean>;
+  /** Does what a genuine request asks for at once. */
+  confirm(request: RawRequest): Promise<void>;
+  readonly reply: { readonly type: string; readonly body: string };
+  parse(request: RawRequest): readonly ChannelEvent[] | Promise<readonly ChannelEvent[]>;
 }
 
+const NO_REPLY = { type: 'text/plain', body: '' };
+
 export function createInbound({ db, connections, sandbox, receipts, doorbell, log }: InboundDeps): Inbound {
+  const documents = createDocuments();
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
   const store = createBatcher<StoredRequest, undefined>({
@@ -77,14 +85,22 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       return {
         handshake: () => undefined,
         verify: (request) => sandbox.webhook.verify(request, connection.id),
+        confirm: async () => undefined,
+        reply: NO_REPLY,
         parse: (request) => sandbox.webhook.parse(request),
       };
     const webhook: AnyAdapter['webhook'] = connection.adapter.id === adapterId ? connection.adapter.webhook : undefined;
     if (!webhook) return undefined;
-    const { credentials } = connection;
+    const { credentials, http } = connection;
     return {
       handshake: (request) => webhook.handshake?.(request, credentials),
-      verify: (request) => webhook.verify(request, credentials),
+      verify: (request) => webhook.verify(request, credentials, documents.of(connection.id, http)),
+      async confirm(request) {
+        const url = webhook.confirm?.(request, credentials);
+        const status = url === undefined ? 200 : (await http({ url })).status;
+        if (status !== 200) throw new DeliveryError('provider_unavailable', { providerCode: String(status) });
+      },
+      reply: webhook.reply ?? NO_REPLY,
       parse: (request) => webhook.parse(request),
     };
   }
@@ -108,7 +124,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       archived: true,
     });
     for (const candidate of candidates.values())
-      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
+      if (await candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
     return undefined;
   }
 
@@ -120,7 +136,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     const door = connection && doorOf(request.adapter, connection);
     if (!door) return undefined;
     const found: NewReceipt[] = [];
-    for (const event of door.parse(request)) {
+    for (const event of await door.parse(request)) {
       if (event.type !== 'receipt') {
         const reason = event.type === 'ignored' ? event.reason : event.type;
         log.debug({ inbound_id: request.id, reason }, 'inbound event ignored');
@@ -190,10 +206,13 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       if (challenge === false) throw new ApiError('bad_signature');
       if (challenge !== undefined && request.method === 'GET')
         return { status: 200, body: challenge, type: 'text/plain' };
-      if (!door.verify(request)) throw new ApiError('bad_signature');
+      if (!(await orLater(() => door.verify(request)))) throw new ApiError('bad_signature');
       if (challenge !== undefined) return { status: 200, body: challenge, type: 'text/plain' };
-      await store.add({ ...request, id: newId(), connectionId, adapter: adapterId });
-      return { status: 200, body: '', type: 'text/plain' };
+      await orLater(() => door.confirm(request));
+      // A password proves who is asking, once; it is nothing to keep.
+      const { authorization: _, ...headers } = request.headers;
+      await store.add({ ...request, headers, id: newId(), connectionId, adapter: adapterId });
+      return { status: 200, ...door.reply };
     },
     async apply() {
       try {
@@ -206,6 +225,16 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     purge: async (days) =>
       days === 0 ? 0 : dropOlder(db, 'inbound_requests', days, (sql, { name }) => hasWaiting(sql, name)),
   };
+}
+
+/** What needs somebody who cannot be reached just now: the provider may come again. */
+async function orLater<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DeliveryError) throw new ApiError('unavailable', undefined, { retryAfterSeconds: 1 });
+    throw error;
+  }
 }
 
 /** Statuses of one transaction, about; a request that holds more is read whole. */
