@@ -32,6 +32,7 @@ export interface InboundRow {
   readonly contactId: string | null;
   readonly providerId: string;
   readonly origin: 'live' | 'echo' | 'history';
+  readonly own: boolean;
   readonly kind: string;
   readonly text: string | null;
   readonly data: Readonly<Record<string, unknown>> | null;
@@ -56,7 +57,7 @@ const columns = (of: string): string =>
 const ROW = columns('c');
 
 const INBOUND = `i.id, i.tenant_id as "tenantId", i.mode, i.conversation_id as "conversationId", i.connection_id as "connectionId", i.channel, c.address,
-  c.contact_id as "contactId", i.provider_id as "providerId", i.origin, i.kind, i.text, i.data, i.reply_to as "replyTo", i.reply_to_id as "replyToId",
+  c.contact_id as "contactId", i.provider_id as "providerId", i.origin, i.own, i.kind, i.text, i.data, i.reply_to as "replyTo", i.reply_to_id as "replyToId",
   i.received_at as "receivedAt"`;
 
 export interface ConversationFilter {

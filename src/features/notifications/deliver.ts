@@ -13,6 +13,7 @@ import {
   type Fault,
   type HttpResponse,
   type Outbound,
+  receiptsOf,
   type SendContext,
   storable,
 } from '../../channel-kit/index.ts';
@@ -144,8 +145,9 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
 }
 
 function taken(job: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
-  const { adapter } = job;
-  const last = adapter.deliveredOnAccept ? 'delivered' : adapter.receipts.length === 0 ? 'unreceipted' : undefined;
+  const { adapter, connection } = job;
+  const silent = receiptsOf(adapter, connection.credentials).length === 0;
+  const last = adapter.deliveredOnAccept ? 'delivered' : silent ? 'unreceipted' : undefined;
   return {
     attempt: {
       ...closed(job, number, 'accepted'),
@@ -198,7 +200,7 @@ function unknown(
     if (delay !== undefined) return { attempt, ...again(new Date(now.getTime() + delay * 1_000)) };
   }
   const until =
-    job.adapter.receipts.length > 0
+    receiptsOf(job.adapter, job.connection.credentials).length > 0
       ? now.getTime() + receiptWindowMs
       : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
   return { attempt, words: [{ word: 'unknown', at: now }], runAt: new Date(until) };
