@@ -40,6 +40,7 @@ key read    GET /api/v1/webhook_deliveries
 key read    GET /api/v1/webhook_deliveries/:delivery_id
 key manage  POST /api/v1/webhook_deliveries/:delivery_id/replay
 key read    GET /v1/analytics/webhooks
+key read    GET /v1/analytics/messages
 key manage  POST /api/v1/contacts
 key read    GET /api/v1/contacts
 key read    GET /api/v1/contacts/:contact_id
