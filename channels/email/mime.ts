@@ -15,7 +15,6 @@ import {
 import { aboutOf } from './correlation.ts';
 import { textOf } from './html-text.ts';
 import { plainAddress } from './mailbox.ts';
-import { diagnosis } from './ses.ts';
 import { refusedLater } from './smtp-faults.ts';
 
 const LIMITS = { attachmentEncoding: 'arraybuffer', maxNestingDepth: 32 } as const;
@@ -80,9 +79,7 @@ function statusesOf(mail: Email, report: string, id: string): readonly ChannelEv
       key: `report:${id}:${index}`,
       ...about,
       ...(moment ? { at: moment } : {}),
-      ...(word === 'delivered'
-        ? { receipt: 'delivered' }
-        : { receipt: 'bounced', fault: refusedLater(status, diagnosis(words)) }),
+      ...(word === 'delivered' ? { receipt: 'delivered' } : { receipt: 'bounced', fault: refusedLater(status, words) }),
     };
   });
 }

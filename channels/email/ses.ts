@@ -133,7 +133,7 @@ const TRANSIENT: Readonly<Record<string, Fault['kind']>> = {
 
 function bounceFault(bounce: unknown): Fault | undefined {
   const recipient = at(bounce, 'bouncedRecipients', 0);
-  const [status, words] = [textAt(recipient, 'status'), diagnosis(textAt(recipient, 'diagnosticCode'))];
+  const [status, words] = [textAt(recipient, 'status'), textAt(recipient, 'diagnosticCode')];
   const [type, subtype = ''] = [textAt(bounce, 'bounceType'), textAt(bounce, 'bounceSubType')];
   if (type === 'Permanent') return bouncedForGood(status, words);
   const kind = Object.hasOwn(TRANSIENT, subtype) ? TRANSIENT[subtype] : undefined;
@@ -142,8 +142,5 @@ function bounceFault(bounce: unknown): Fault | undefined {
   if (textAt(recipient, 'action') !== 'failed' && !words) return undefined;
   return { ...refusedLater(status, words), kind: 'provider_rejected' };
 }
-
-/** `smtp; 550 5.1.1 …` without the name of the protocol. */
-export const diagnosis = (code: string | undefined): string | undefined => code?.replace(/^\s*[\w-]{1,20};\s*/, '');
 
 const said = (words: string | undefined) => (words ? { providerMessage: words.slice(0, 1_000) } : {});

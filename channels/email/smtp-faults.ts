@@ -70,9 +70,12 @@ export function preciseCode(status: string | undefined, words = ''): string | un
   return found.find((code) => /^[245]\.\d{1,3}\.\d{1,3}$/.test(code) && !/^\d\.0\.0$/.test(code));
 }
 
-/** What was refused after it had been taken, as the last server said it. */
+/** What was refused after it had been taken, as the last server said it; reports put the protocol's name before its words. */
 export function refusedLater(status: string | undefined, words = ''): Fault {
-  const said = words.replace(/\s+/g, ' ').trim();
+  const said = words
+    .replace(/\s+/g, ' ')
+    .replace(/^\s?[\w-]{1,20};/, '')
+    .trim();
   const enhanced = preciseCode(status, said);
   const code = Number(/^\d{3}(?=\b)/.exec(said)?.[0] ?? (/^4/.test(enhanced ?? status ?? '') ? 450 : 550));
   const { kind } = verdict({ message: said, response: `${code} ${enhanced ?? said}`, responseCode: code }, true);

@@ -78,7 +78,7 @@ export const smtp: Adapter<EmailContent, Client> = {
       })),
       // The same over all attempts, so that a mailbox that got two copies can show one.
       messageId: `<${reference}@${from.address.split('@')[1]}>`,
-      headers: { 'Auto-Submitted': 'auto-generated', ...referenceHeader(credentials, reference) },
+      headers: { 'Auto-Submitted': 'auto-generated', ...prepared(referenceHeader(credentials, reference)) },
       // Where bounces are read, the server is asked to name the message in them, if it knows how.
       ...(credentials.callbacks === 'mime'
         ? { dsn: { id: reference, return: 'headers', notify: ['failure'], recipient: address } }
@@ -113,6 +113,10 @@ export const smtp: Adapter<EmailContent, Client> = {
 
   webhook,
 };
+
+/** As they are: services read these signs, not an encoding of them. */
+const prepared = (headers: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, { prepared: true, value }]));
 
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
 
