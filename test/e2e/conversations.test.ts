@@ -248,12 +248,20 @@ describe('the log of messages', () => {
     await scene.status(notification_id, 'delivered', scene.testKey);
     const log = async (query: string) => (await get(`/v1/analytics/messages?recipient=${recipient}${query}`)).data;
     const said = ({ logs }: Json) => logs.map(({ direction, type, status }: Json) => [direction, type, status]);
-    const [ours, theirs] = [['outbound', 'text', 'delivered'], ['inbound', 'text', 'received']];
+    const [ours, theirs] = [
+      ['outbound', 'text', 'delivered'],
+      ['inbound', 'text', 'received'],
+    ];
     expect(said(await log(''))).toEqual([ours, theirs]);
     expect(said(await log('&direction=inbound'))).toEqual([theirs]);
     expect(said(await log('&status=delivered'))).toEqual([ours]);
     expect(said(await log('&status=failed'))).toEqual([]);
-    expect(await log('&limit=1&offset=1')).toMatchObject({ total: 2, limit: 1, offset: 1, logs: [{ direction: 'inbound' }] });
+    expect(await log('&limit=1&offset=1')).toMatchObject({
+      total: 2,
+      limit: 1,
+      offset: 1,
+      logs: [{ direction: 'inbound' }],
+    });
   });
 });
 
