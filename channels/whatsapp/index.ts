@@ -58,6 +58,7 @@ export const whatsapp: Channel<WhatsAppContent> = {
   address,
   author,
   escape: oneLine,
+  plain: (body) => ({ type: 'text', text: { body } }),
   preview,
   adapters: [cloud],
 };

@@ -13,6 +13,7 @@ import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { SealedColumn } from '../../lib/sealed.ts';
+import { erasePeople } from '../conversations/index.ts';
 import type { Events } from '../events/index.ts';
 import { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from '../notifications/index.ts';
 import type { Tenants } from '../tenants/index.ts';
@@ -60,7 +61,7 @@ export interface Erasures {
   /** Empties what providers have said since of people who were erased: every half minute, or now. */
   tend(now?: boolean): Promise<number>;
   /** Forgets the messages that nobody speaks of any more. */
-  purge(): Promise<void>;
+  purge(): Promise<unknown>;
 }
 
 export interface ErasureDeps {
@@ -198,8 +199,9 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
   const PHASES: Readonly<Record<Position['phase'], (trx: Trx, row: ErasureRow, what: Sealed) => Promise<Step>>> = {
     async direct(trx, row, { addresses, loose }) {
       const found = await notificationsTo(trx, row.tenantId, row.mode, addresses, BATCH);
-      if (found.length === 0) return { position: { ...row.position, phase: 'scan' } };
-      return { position: row.position, done: await empty(trx, row, found, loose) };
+      if (found.length > 0) return { position: row.position, done: await empty(trx, row, found, loose) };
+      const done = { messages: await erasePeople(trx, row.tenantId, row.mode, addresses) };
+      return { position: { ...row.position, phase: 'scan' }, done };
     },
     async scan(trx, row, what) {
       const { position } = row;
@@ -292,8 +294,6 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
         after = (await db.transaction((trx) => emptyTraces(trx, after as string | null, null))).last;
       return 0;
     },
-    async purge() {
-      await forgetErased(db, SPOKEN_OF_DAYS);
-    },
+    purge: () => forgetErased(db, SPOKEN_OF_DAYS),
   };
 }

@@ -7,7 +7,6 @@ import {
   type ChannelEvent,
   DeliveryError,
   type RawRequest,
-  type ReceiptEvent,
   storable,
 } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
@@ -19,9 +18,11 @@ import type { Log } from '../../lib/log.ts';
 import { dropOlder } from '../../lib/partitions.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
-import type { NewReceipt, Receipts } from '../notifications/index.ts';
+import type { Notices, Take } from '../conversations/index.ts';
+import type { Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
 import { createDocuments } from './documents.ts';
+import { add, type Found, type Hear, receiptOf } from './found.ts';
 import {
   claimRequests,
   hasWaiting,
@@ -29,9 +30,11 @@ import {
   markApplied,
   markUnreadable,
   putOff,
+  type ReadRequest,
   type StoredRequest,
 } from './store.ts';
 
+export type { Hear, Preference } from './found.ts';
 export { inboundRoutes } from './routes.ts';
 
 export interface Inbound {
@@ -48,6 +51,10 @@ export interface InboundDeps {
   readonly connections: Connections;
   readonly sandbox: Sandbox;
   readonly receipts: Receipts;
+  readonly take: Take;
+  readonly notices: Notices;
+  /** Who wants to know what people say, in the same transaction: each message once, preferences as often as they are told. */
+  readonly hear?: Hear | undefined;
   readonly doorbell: Doorbell;
   readonly log: Log;
 }
@@ -63,7 +70,8 @@ interface Door {
 
 const NO_REPLY = { type: 'text/plain', body: '' };
 
-export function createInbound({ db, connections, sandbox, receipts, doorbell, log }: InboundDeps): Inbound {
+export function createInbound(deps: InboundDeps): Inbound {
+  const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log } = deps;
   const documents = createDocuments();
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
@@ -117,42 +125,40 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     request: StoredRequest,
     connection: OpenConnection,
     account: string | undefined,
-  ): Promise<string | undefined> {
-    if (account === undefined || connection.account === undefined || account === connection.account)
-      return connection.id;
+  ): Promise<OpenConnection | undefined> {
+    if (account === undefined || connection.account === undefined || account === connection.account) return connection;
     const candidates = await connections.open(await connections.byAccount(connection.adapter.id, account), {
       archived: true,
     });
     for (const candidate of candidates.values())
-      if (await candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
+      if (await candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate;
     return undefined;
   }
 
-  /** `undefined`: the connection cannot be opened here. */
-  async function receiptsOf(
-    request: StoredRequest,
-    connection: OpenConnection | undefined,
-  ): Promise<NewReceipt[] | undefined> {
+  /** Adds what it says to what the batch says. False: the connection cannot be opened here. */
+  async function read(request: ReadRequest, connection: OpenConnection | undefined, found: Found): Promise<boolean> {
     const door = connection && doorOf(request.adapter, connection);
-    if (!door) return undefined;
-    const found: NewReceipt[] = [];
+    if (!door) return false;
     for (const event of await door.parse(request)) {
-      if (event.type !== 'receipt') {
-        const reason = event.type === 'ignored' ? event.reason : event.type;
-        log.debug({ inbound_id: request.id, reason }, 'inbound event ignored');
+      if (event.type === 'ignored') {
+        log.debug({ inbound_id: request.id, reason: event.reason }, 'inbound event ignored');
         continue;
       }
       const owner = await ownerOf(request, connection, event.account);
-      if (owner) found.push(receiptOf(event, request, owner));
-      else log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
+      if (!owner) log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
+      else if (event.type === 'receipt') found.receipts.push(receiptOf(event, request, owner.id));
+      // A connection of the platform serves many, and nobody can tell to whom of them somebody writes.
+      else if (owner.tenantId === undefined)
+        log.info({ inbound_id: request.id, type: event.type }, 'inbound event of a connection of the platform');
+      else add(found, event, request, owner, owner.tenantId);
     }
-    return found;
+    return true;
   }
 
   /** The oldest waiting requests, in one transaction; returns how many there were. */
   const applyBatch = (
     limit: number,
-    taken: (requests: readonly StoredRequest[]) => void = () => undefined,
+    taken: (requests: readonly ReadRequest[]) => void = () => undefined,
   ): Promise<number> =>
     db.transaction(async (trx) => {
       const requests = await claimRequests(trx, limit);
@@ -162,15 +168,16 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
         requests.map(({ connectionId }) => connectionId),
         { archived: true },
       );
-      const read: { readonly request: StoredRequest; readonly found: readonly NewReceipt[] | undefined }[] = [];
+      const found: Found = { receipts: [], messages: [], preferences: [], notices: [] };
+      const [done, later]: [string[], string[]] = [[], []];
       for (const request of requests)
-        read.push({ request, found: await receiptsOf(request, opened.get(request.connectionId)) });
-      const all = read.flatMap(({ found }) => found ?? []);
-      perRequest = Math.max(1, all.length / requests.length);
-      await receipts.ingest(trx, all);
-      const idsOf = (understood: boolean) =>
-        read.filter(({ found }) => (found !== undefined) === understood).map(({ request }) => request.id);
-      const [done, later] = [idsOf(true), idsOf(false)];
+        ((await read(request, opened.get(request.connectionId), found)) ? done : later).push(request.id);
+      perRequest = Math.max(1, (found.receipts.length + found.messages.length) / requests.length);
+      await receipts.ingest(trx, found.receipts);
+      const messages = await take(trx, found.messages);
+      await notices(trx, found.notices);
+      const { preferences } = found;
+      if (messages.length > 0 || preferences.length > 0) await hear?.(trx, { messages, preferences });
       if (done.length > 0) await markApplied(trx, done);
       if (later.length > 0) await putOff(trx, later, PUT_OFF_SECONDS);
       return requests.length;
@@ -179,7 +186,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
   /** One by one, so that a request that cannot be read fails alone and holds nobody up. */
   async function applySingly(): Promise<number> {
     for (let count = 0; ; count++) {
-      let current: StoredRequest | undefined;
+      let current: ReadRequest | undefined;
       try {
         if (
           count >= BATCH ||
@@ -240,26 +247,3 @@ async function orLater<T>(work: () => T | Promise<T>): Promise<T> {
 /** Statuses of one transaction, about; a request that holds more is read whole. */
 const BATCH = 1_000;
 const PUT_OFF_SECONDS = 60;
-const ID_MAX = 512;
-const TEXT_MAX = 1_000;
-
-/** What a stranger wrote, cut to what the store can hold. */
-function receiptOf(event: ReceiptEvent, request: StoredRequest, connectionId: string): NewReceipt {
-  const text = (value: string | undefined, max: number): string | null =>
-    value === undefined ? null : storable(value, max);
-  return {
-    connectionId,
-    key: storable(event.key, ID_MAX),
-    inboundId: request.id,
-    messageId: event.reference === undefined ? null : (fromWire('message', event.reference) ?? null),
-    providerId: text(event.providerId, ID_MAX),
-    receipt: event.receipt,
-    fault: event.fault?.kind ?? null,
-    providerCode: text(event.fault?.providerCode, ID_MAX),
-    providerMessage: text(event.fault?.providerMessage, TEXT_MAX),
-    at: event.at && isPlausible(event.at) ? event.at : null,
-  };
-}
-
-/** A clock may be wrong, but not by a lifetime. */
-const isPlausible = (at: Date): boolean => at.getTime() > Date.UTC(2000, 0) && at.getTime() < Date.UTC(2100, 0);
