@@ -28,6 +28,7 @@ export const PREFIXES = {
   erasure: 'ers',
   endpoint: 'whk',
   delivery: 'whd',
+  suppression: 'sup',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AddressError, type Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { addressDigest, type Vault } from '../../lib/crypto.ts';
+import type { Vault } from '../../lib/crypto.ts';
 import type { Db, Trx } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
@@ -15,6 +15,7 @@ import type { Log } from '../../lib/log.ts';
 import type { SealedColumn } from '../../lib/sealed.ts';
 import type { Events } from '../events/index.ts';
 import { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from '../notifications/index.ts';
+import type { Suppressions } from '../suppressions/index.ts';
 import type { Tenants } from '../tenants/index.ts';
 import { type Needles, needlesOf } from './needles.ts';
 import {
@@ -71,6 +72,7 @@ export interface ErasureDeps {
   readonly vault: Vault;
   readonly events: Events;
   readonly tenants: Pick<Tenants, 'tenant'>;
+  readonly suppressions: Pick<Suppressions, 'digestOf' | 'forget'>;
 }
 
 const AT_ONCE_MS = 5_000;
@@ -110,7 +112,16 @@ export const SEALED_ERASURES: SealedColumn = {
   place: ({ key, tenant_id }: { key: string; tenant_id: string }) => place(tenant_id, key),
 };
 
-export function createErasures({ db, log, clock, registry, vault, events, tenants }: ErasureDeps): Erasures {
+export function createErasures({
+  db,
+  log,
+  clock,
+  registry,
+  vault,
+  events,
+  tenants,
+  suppressions,
+}: ErasureDeps): Erasures {
   const fields = new Set(registry.channels.flatMap(({ recipient }) => recipient.map(({ name }) => name)));
   let tendedAt = Number.NEGATIVE_INFINITY;
 
@@ -138,13 +149,12 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
         details: { fields: [{ path: 'recipient', message: 'must hold an address that a channel reads, in full' }] },
       });
     const id = newId();
-    const key = vault.derive('suppression');
     await insertErasure(db, {
       id,
       tenantId,
       mode,
       sealed: vault.seal(JSON.stringify({ addresses: [...addresses.values()], ...needles }), place(tenantId, id)),
-      digests: [...addresses].map(([channel, address]) => addressDigest(key, tenantId, channel, address)),
+      digests: [...addresses].map(([channel, address]) => suppressions.digestOf(tenantId, channel, address)),
       position: BEGIN,
       counts: NOTHING,
     });
@@ -227,6 +237,7 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
     },
     async drafts(trx, row, what) {
       await emptyParked(trx, { ...row, ...what });
+      await suppressions.forget(trx, row.mode, row.digests);
       const { emptied, left } = await emptyDrafts(trx, { ...row, ...what });
       return {
         position: { ...row.position, phase: 'settle', left: row.position.left || left },

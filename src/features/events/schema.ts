@@ -10,6 +10,9 @@ export const EVENT_TYPES = {
   'message.bounced': 'It came back after it was taken.',
   'message.read': 'It was read.',
   'message.complained': 'The recipient has called it spam.',
+  'recipient.suppressed': 'An address is not written to any more; `reason` says why, `scope` what it means.',
+  'recipient.restored':
+    'A suppression was taken away: the person wants it again, or somebody removed it from the list.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
 } as const;
