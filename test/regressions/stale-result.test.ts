@@ -68,7 +68,9 @@ it.each([
   const results = [resultOf(late, message as Message, 'refused'), resultOf(current, message as Message, 'accepted')];
   const verdicts = ['lease_lost', 'recorded'];
   if (place === 'last') for (const list of [results, verdicts]) list.reverse();
-  expect(await createRecorder({ db, events: createEvents(), idempotency, registry, suppressions, owner })(results)).toEqual(verdicts);
+  expect(
+    await createRecorder({ db, events: createEvents(), idempotency, registry, suppressions, owner })(results),
+  ).toEqual(verdicts);
   const { query } = product.database;
   expect(await query('select status, outcome from messages where id = $1', [late.id])).toEqual([
     { status: 'sent', outcome: null },

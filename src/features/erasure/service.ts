@@ -12,12 +12,11 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
-import type { SealedColumn } from '../../lib/sealed.ts';
 import type { Events } from '../events/index.ts';
 import { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from '../notifications/index.ts';
 import type { Suppressions } from '../suppressions/index.ts';
 import type { Tenants } from '../tenants/index.ts';
-import { type Needles, needlesOf } from './needles.ts';
+import { needlesOf } from './needles.ts';
 import {
   callbacksAbout,
   emptyCallbacks,
@@ -32,6 +31,7 @@ import {
   wipeCallbacks,
 } from './scans.ts';
 import type { ErasureView, Person } from './schema.ts';
+import { place, type Sealed, Unsealable, unseal } from './seal.ts';
 import {
   type Counts,
   claimErasure,
@@ -90,27 +90,12 @@ const SPOKEN_OF_DAYS = 4;
 const NOTHING: Counts = { notifications: 0, messages: 0, cancelled: 0, callbacks: 0, mentions: 0 };
 const BEGIN: Position = { phase: 'direct', scan: 0, after: null, left: false };
 
-interface Sealed extends Needles {
-  readonly addresses: readonly string[];
-}
 /** What a step leaves: where to go on, what it has done, and how long to wait. */
 interface Step {
   readonly position?: Position;
   readonly done?: Partial<Counts>;
   readonly waitSeconds?: number;
 }
-
-class Unsealable extends Error {}
-
-const place = (tenantId: string, id: string): string => `${tenantId}|erasures|${id}|sealed`;
-
-export const SEALED_ERASURES: SealedColumn = {
-  table: 'erasures',
-  column: 'sealed',
-  key: 'id',
-  fields: ['tenant_id'],
-  place: ({ key, tenant_id }: { key: string; tenant_id: string }) => place(tenant_id, key),
-};
 
 export function createErasures({
   db,
@@ -169,7 +154,7 @@ export function createErasures({
         taken = await claimErasure(trx, id);
         if (!taken?.sealed) return 'nothing';
         const row = taken;
-        const what = unseal(taken.sealed, row);
+        const what = unseal(vault, taken.sealed, row);
         const { position, done = {}, waitSeconds = 0 } = await PHASES[row.position.phase](trx, row, what);
         const counts = add(row.counts, done);
         if (position) await saveErasure(trx, { id: row.id, position, counts }, waitSeconds);
@@ -187,14 +172,6 @@ export function createErasures({
       log.error({ err, erasure: toWire('erasure', taken.id) }, 'an erasure does not go on');
       await putOffErasure(db, taken.id, lost ? err.message : BROKEN, lost ? LOST_SECONDS : BROKEN_SECONDS);
       return 'waits';
-    }
-  }
-
-  function unseal(sealed: string, { id, tenantId }: ErasureRow): Sealed {
-    try {
-      return JSON.parse(vault.open(sealed, place(tenantId, id))) as Sealed;
-    } catch (err) {
-      throw new Unsealable(`what it looks for cannot be read: ${(err as Error).message}`);
     }
   }
 

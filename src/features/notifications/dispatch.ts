@@ -10,7 +10,6 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { isOutage } from '../../lib/errors.ts';
 import { toWire } from '../../lib/ids.ts';
-import type { Suppressions } from '../suppressions/index.ts';
 import { BREAKER, type BreakerTiming } from './breaker.ts';
 import { type Claimed, claimDue, claimedOf, returnTaken, type TakenRow } from './claim.ts';
 import { type Cradle, createCradle, type Place } from './cradle.ts';
@@ -45,10 +44,9 @@ export interface Dispatcher {
 }
 
 export interface DispatchDeps
-  extends Omit<PrepareDeps, 'clock' | 'learn' | 'timing' | 'suppressions'>,
+  extends Omit<PrepareDeps, 'clock' | 'learn' | 'timing'>,
     Pick<RecordDeps, 'events' | 'idempotency'> {
   readonly db: Db;
-  readonly suppressions: Pick<Suppressions, 'barred' | 'suppress'>;
   readonly timing: DispatchTiming;
 }
 
@@ -57,7 +55,7 @@ const IN_FLIGHT_MAX = 4_096;
 const RECORD_AGAIN_MS = 500;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { db, connections, events, idempotency, registry, suppressions, log, timing } = deps;
+  const { db, connections, log, timing } = deps;
   const owner = randomUUID();
   const pace = createPace({ ...(timing.breaker ?? BREAKER), random: timing.random });
   const report = createReport({ connections, log, pace, track: deps.track });
@@ -65,7 +63,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   // The store's clock, as of the last claim: what is due was decided by it.
   const clock: Clock = { now: () => new Date(Date.now() + offsetMs) };
   const recorder = createBatcher<Result, 'recorded' | 'lease_lost'>({
-    flush: createRecorder({ db, events, idempotency, registry, suppressions, owner }),
+    flush: createRecorder({ ...deps, owner }),
     maxItems: BATCH,
     enough: BATCH / 2,
     flights: 2,

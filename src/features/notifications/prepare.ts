@@ -29,7 +29,7 @@ export interface PrepareDeps {
   readonly registry: Registry;
   readonly connections: Connections;
   readonly templates: Templates;
-  readonly suppressions: Pick<Suppressions, 'barred'>;
+  readonly suppressions: Suppressions;
   readonly render: Render;
   /** The connection's own adapter, or the sandbox in its place. */
   readonly adapterOf: (connection: OpenConnection) => AnyAdapter;
