@@ -122,7 +122,15 @@ export async function createDeps({
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const templates = createTemplates({ db, registry, clock, log, audit });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
-  const suppressions = createSuppressions({ db, vault, registry, events, connections, tenants });
+  const suppressions = createSuppressions({
+    db,
+    vault,
+    registry,
+    events,
+    connections,
+    tenants,
+    publicUrl: config.publicUrl ? publicUrl : undefined,
+  });
   const sandbox: Sandbox = createSandbox({
     db,
     registry,

@@ -82,6 +82,8 @@ admin       POST /api/admin/quarantine/discard
 admin       GET,POST /api/admin/connections
 admin       PATCH,DELETE /api/admin/connections/:connection_id
 open        GET,POST /hooks/:adapter/:connection_id
+open        GET,POST /u/:token
+open        POST /u/:token/undo
 open        GET /health/live
 open        GET /health/ready
 open        GET /api/v1/openapi.json

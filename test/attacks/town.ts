@@ -169,6 +169,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       bulk_id: bulk.bulk_id,
       draft_id: draft,
       adapter: 'smtp',
+      token: 'nobody-gave-this-out',
       file: `${canary}.css`,
     };
   }

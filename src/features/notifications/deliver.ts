@@ -38,6 +38,8 @@ export interface Job {
   readonly deadline: number;
   /** Aborted then; all messages of a batch share it. */
   readonly signal: AbortSignal;
+  /** At which one click ends marketing; absent for all else. */
+  readonly unsubscribeUrl?: string | undefined;
   /** For the provider's own traces; absent while nobody collects ours. */
   readonly traceparent?: string | undefined;
 }
@@ -258,12 +260,13 @@ const faultOf = (error: unknown, touched = false): Fault =>
         providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       };
 
-const outboundOf = ({ message, reference }: Job, content: Content): Outbound => ({
+const outboundOf = ({ message, reference, unsubscribeUrl }: Job, content: Content): Outbound => ({
   reference,
   to: message.recipient,
   address: message.address,
   content,
   ...(message.language ? { language: message.language } : {}),
+  ...(unsubscribeUrl ? { unsubscribeUrl } : {}),
 });
 
 function contextOf(

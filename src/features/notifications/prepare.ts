@@ -113,6 +113,8 @@ export async function prepare(
       render: () => render(channel, message, version),
       deadline,
       signal,
+      unsubscribeUrl:
+        channel.optOut?.link && message.category === 'marketing' ? suppressions.linkOf(message) : undefined,
       ...(track ? { traceparent: track.header(claimed.id, claimed.number) } : {}),
     };
     if (claimed.openSince !== null) return () => settle(job, clock, timing);

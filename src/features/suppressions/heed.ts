@@ -22,12 +22,16 @@ interface Party {
   readonly connectionId: string;
 }
 
-/** Why an address is not to be written to any more. */
-export interface Cause extends Omit<Party, 'connectionId'> {
+/** What can be said and taken back. */
+export interface Wish extends Omit<Party, 'connectionId'> {
   /** Only this sender; null: the whole channel. */
   readonly connectionId: string | null;
-  readonly scope: 'all' | 'marketing';
   readonly reason: Reason;
+  readonly scope: 'all' | 'marketing';
+}
+
+/** Why an address is not to be written to any more. */
+export interface Cause extends Wish {
   /** The message of ours that it follows. */
   readonly messageId?: string | undefined;
   readonly note?: string | undefined;
@@ -58,10 +62,7 @@ export interface Heed {
   barred(messages: readonly Outgoing[]): Promise<ReadonlySet<string>>;
   suppress(trx: Sql, causes: readonly Cause[]): Promise<void>;
   /** Takes back what of this reason holds for this sender. */
-  restore(
-    trx: Sql,
-    parties: readonly (Party & { readonly reason: Reason; readonly scope: Lifted['scope'] })[],
-  ): Promise<void>;
+  restore(trx: Sql, wishes: readonly Wish[]): Promise<void>;
   /** STOP and START take effect where the channel has such words. What each message was, in their order. */
   hear(trx: Sql, items: readonly Heard[]): Promise<readonly (Word | undefined)[]>;
   prefer(trx: Sql, items: readonly Preference[]): Promise<void>;
@@ -86,6 +87,7 @@ type Row = store.SuppressionRow;
 export interface Keeping extends Heed {
   /** What stands there now, by `nameOf`. */
   write(trx: Sql, causes: readonly Cause[]): Promise<ReadonlyMap<string, Row>>;
+  isKept(sql: Sql, wish: Wish): Promise<boolean>;
   tell(trx: Sql, type: 'recipient.suppressed' | 'recipient.restored', rows: readonly Row[]): Promise<void>;
 }
 
@@ -133,7 +135,7 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
   }
 
   const liftedOf = (
-    { tenantId, mode, channel, address, connectionId }: Party,
+    { tenantId, mode, channel, address, connectionId }: Pick<Wish, keyof Party>,
     reason: Reason,
     scope: Lifted['scope'],
   ): Lifted => ({ digest: seal.digest(tenantId, channel, address), mode, reason, connectionId, scope });
@@ -159,11 +161,13 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
     async suppress(trx, causes) {
       await write(trx, causes);
     },
-    restore: (trx, parties) =>
+    restore: (trx, wishes) =>
       lift(
         trx,
-        parties.map((party) => liftedOf(party, party.reason, party.scope)),
+        wishes.map((wish) => liftedOf(wish, wish.reason, wish.scope)),
       ),
+    isKept: async (sql, { tenantId, mode, channel, address, reason, scope }) =>
+      store.isThere(sql, { digest: seal.digest(tenantId, channel, address), mode, reason, scope }),
     async hear(trx, items) {
       const words = items.map(({ channel, text, word }) =>
         registry.channel(channel)?.optOut?.words ? (word ?? wordIn(text ?? '')) : undefined,
