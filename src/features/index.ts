@@ -16,6 +16,8 @@ export const FEATURES = [
   'bulks',
   'campaigns',
   'custody',
+  'contacts',
+  'conversations',
   'inbound',
   'webhooks',
   'erasure',

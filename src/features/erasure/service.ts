@@ -12,6 +12,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
+import { erasePeople } from '../conversations/index.ts';
 import type { Events } from '../events/index.ts';
 import { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from '../notifications/index.ts';
 import type { Suppressions } from '../suppressions/index.ts';
@@ -183,9 +184,11 @@ export function createErasures({
 
   const PHASES: Readonly<Record<Position['phase'], (trx: Trx, row: ErasureRow, what: Sealed) => Promise<Step>>> = {
     async direct(trx, row, { addresses, loose }) {
+      const messages = await erasePeople(trx, row.tenantId, row.mode, addresses);
       const found = await notificationsTo(trx, row.tenantId, row.mode, addresses, BATCH);
-      if (found.length === 0) return { position: { ...row.position, phase: 'scan' } };
-      return { position: row.position, done: await empty(trx, row, found, loose) };
+      if (found.length === 0) return { position: { ...row.position, phase: 'scan' }, done: { messages } };
+      const done = await empty(trx, row, found, loose);
+      return { position: row.position, done: { ...done, messages: done.messages + messages } };
     },
     async scan(trx, row, what) {
       const { position } = row;
