@@ -32,6 +32,7 @@ import {
   TIMING,
   tellMessages,
 } from './features/notifications/index.ts';
+import { createReplies, type Replies } from './features/replies/index.ts';
 import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
 import { createSuppressions, type Suppressions } from './features/suppressions/index.ts';
 import { createTemplates, type Templates } from './features/templates/index.ts';
@@ -77,6 +78,7 @@ export interface Deps {
   readonly contacts: Contacts;
   readonly conversations: Conversations;
   readonly media: Media;
+  readonly replies: Replies;
   readonly inbound: Inbound;
   readonly webhooks: Webhooks;
   readonly erasures: Erasures;
@@ -204,6 +206,7 @@ export async function createDeps({
     tenants,
     events,
   });
+  const replies = createReplies({ db, clock, log, registry, connections, conversations });
   const media = createMedia({ db, log, connections, download });
   const inbound: Inbound = createInbound({
     db,
@@ -212,6 +215,10 @@ export async function createDeps({
     receipts: notifications.receipts,
     take: createTake({ events }),
     notices: createNotices({ events }),
+    async hear(trx, { messages, preferences }) {
+      await suppressions.prefer(trx, preferences);
+      await replies.hear(trx, messages, await suppressions.hear(trx, messages));
+    },
     doorbell,
     log,
   });
@@ -259,6 +266,7 @@ export async function createDeps({
     contacts,
     conversations,
     media,
+    replies,
     inbound,
     webhooks,
     erasures,

@@ -29,6 +29,7 @@ export const PREFIXES = {
   endpoint: 'whk',
   delivery: 'whd',
   suppression: 'sup',
+  autoReply: 'arp',
   contact: 'ctc',
   merge: 'mrg',
   conversation: 'cnv',

@@ -28,6 +28,10 @@ key read    GET /api/v1/suppressions
 key manage  POST /api/v1/suppressions
 key read    GET /api/v1/suppressions/:suppression_id
 key manage  DELETE /api/v1/suppressions/:suppression_id
+key read    GET /api/v1/auto_replies
+key manage  POST /api/v1/auto_replies
+key read    GET /api/v1/auto_replies/:auto_reply_id
+key manage  PATCH,DELETE /api/v1/auto_replies/:auto_reply_id
 key read    GET /api/v1/gateways
 key read    GET /api/v1/events
 key read    GET /api/v1/events/:event_id

@@ -152,7 +152,15 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       { suppressions: [{ channel: 'email', address: `never.${mode}.${canary}@people.example`, note: canary }] },
       mode,
     );
+    const rule = await must(
+      201,
+      'POST',
+      '/api/v1/auto_replies',
+      { trigger: 'keyword', name: canary, keywords: [canary], reply: { text: `Of ${canary}` } },
+      mode,
+    );
     ids[mode] = {
+      auto_reply_id: rule.id,
       suppression_id: added.data[0].id,
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,

@@ -95,7 +95,10 @@ describe('a contact', () => {
   it.each([
     ['an external id that another has', () => ({ external_id: 'taken' })],
     ['a telephone number that another has', () => ({ phone: '+14155559999' })],
-    ['a name that another has in the same place', () => ({ identities: [{ kind: 'slack_user', value: 'TAKEN', scope: 'T' }] })],
+    [
+      'a name that another has in the same place',
+      () => ({ identities: [{ kind: 'slack_user', value: 'TAKEN', scope: 'T' }] }),
+    ],
   ])('with %s is a conflict that names the other', async (_, body) => {
     const [has] = await find('external_id=taken');
     const other =
@@ -135,7 +138,14 @@ describe('a merge', () => {
     const into = await create({ name: 'Ada', phone, metadata: { a: 1, b: 1 } });
     const from = await create({ external_id, name: 'A. Lovelace', email, metadata: { b: 2, c: 2 } });
     const merged = await scene.must(200, at('POST', `${PATH}/${into.id}/merge`, { contact_id: from.id }));
-    expect(merged).toMatchObject({ id: into.id, external_id, name: 'Ada', phone, email, metadata: { a: 1, b: 1, c: 2 } });
+    expect(merged).toMatchObject({
+      id: into.id,
+      external_id,
+      name: 'Ada',
+      phone,
+      email,
+      metadata: { a: 1, b: 1, c: 2 },
+    });
     expect(merged.merges).toMatchObject([{ contact_id: from.id, name: 'A. Lovelace' }]);
     expect(namesOf(merged)).toEqual([`email ${email}`, `phone ${phone}`].sort());
     expect((await get(from.id)).id).toBe(into.id);

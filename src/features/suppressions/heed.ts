@@ -2,7 +2,7 @@
  * What keeps an address from being written to, as it comes up: a word of the person, a wish told to the provider, an address that
  * is none. It is written in the transaction that applies the callback; and it is what the worker asks before each attempt.
  */
-import type { Registry } from '../../channel-kit/index.ts';
+import { AddressError, type Recipient, type Registry } from '../../channel-kit/index.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
@@ -46,7 +46,8 @@ export interface Heard extends Party {
 }
 
 /** What a person has told the provider. */
-export interface Preference extends Party {
+export interface Preference extends Omit<Party, 'address'> {
+  readonly recipient: Recipient;
   readonly category: 'all' | 'marketing';
   readonly value: 'stop' | 'resume';
 }
@@ -195,9 +196,16 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
       return words;
     },
     async prefer(trx, items) {
-      const last = new Map<string, Preference>();
-      for (const item of items)
-        last.set(`${item.mode} ${item.connectionId} ${item.tenantId} ${item.category} ${item.address}`, item);
+      if (items.length === 0) return;
+      const last = new Map<string, Preference & Party>();
+      for (const item of items) {
+        const address = addressOf(registry, item);
+        if (address !== undefined)
+          last.set(`${item.mode} ${item.connectionId} ${item.tenantId} ${item.category} ${address}`, {
+            ...item,
+            address,
+          });
+      }
       const said = (value: Preference['value']) => [...last.values()].filter((item) => item.value === value);
       await lift(
         trx,
@@ -205,7 +213,11 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
       );
       await write(
         trx,
-        said('stop').map(({ category, value: _, ...party }) => ({ ...party, scope: category, reason: 'preference' })),
+        said('stop').map(({ tenantId, mode, channel, address, connectionId, category }) => ({
+          ...{ tenantId, mode, channel, address, connectionId },
+          scope: category,
+          reason: 'preference',
+        })),
       );
     },
     digestOf: seal.digest,
@@ -226,6 +238,16 @@ export const nameOf = ({
   connectionId,
 }: Pick<Row, 'digest' | 'mode' | 'reason' | 'scope' | 'connectionId'>) =>
   `${digest} ${mode} ${reason} ${scope} ${connectionId}`;
+
+/** `undefined`: nobody could be written to by this. */
+function addressOf(registry: Registry, { channel, recipient }: Preference): string | undefined {
+  try {
+    return registry.channel(channel)?.address(recipient, {});
+  } catch (error) {
+    if (error instanceof AddressError) return undefined;
+    throw error;
+  }
+}
 
 /** Marketing alone is what a wish against marketing is about. */
 const isBarred = (
