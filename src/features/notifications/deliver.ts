@@ -38,8 +38,7 @@ export interface Job {
   readonly deadline: number;
   /** Aborted then; all messages of a batch share it. */
   readonly signal: AbortSignal;
-  /** At which one click ends marketing; absent for all else. */
-  readonly unsubscribeUrl?: string | undefined;
+  readonly unsubscribeUrl?: Outbound['unsubscribeUrl'] | undefined;
   /** For the provider's own traces; absent while nobody collects ours. */
   readonly traceparent?: string | undefined;
 }
@@ -59,9 +58,8 @@ export const PROVIDER_ID_MAX = 512;
 
 /** Sends, and says what to write down. */
 export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<Result> {
-  const { claimed, message } = job;
-  const { number } = claimed;
-  const base = { claimed, before: message, adapter: job.adapter.id };
+  const { number } = job.claimed;
+  const base = { claimed: job.claimed, before: job.message, adapter: job.adapter.id };
   let content: Content;
   try {
     content = job.render();
@@ -266,7 +264,7 @@ const outboundOf = ({ message, reference, unsubscribeUrl }: Job, content: Conten
   address: message.address,
   content,
   ...(message.language ? { language: message.language } : {}),
-  ...(unsubscribeUrl ? { unsubscribeUrl } : {}),
+  ...(unsubscribeUrl && { unsubscribeUrl }),
 });
 
 function contextOf(
