@@ -37,6 +37,11 @@ const ABSENT = [
     'erasures',
     'feed',
     'webhooks',
+    'suppressions',
+    'contacts',
+    'conversations',
+    'media',
+    'replies',
   ] as const),
 ];
 
