@@ -170,6 +170,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
         delivery_receipts: routes.get(channel.id)?.adapter.receipts ?? channel.capabilities.receipts,
         inbound: channel.capabilities.inbound,
         template_policy: channel.templatePolicy,
+        opt_out: { words: channel.optOut?.words ?? null, link: channel.optOut?.link ?? false },
         sandbox: channel.sandbox,
         notes: notesOf(channel.templatePolicy.send === 'required', routes.has(channel.id)),
       }));
