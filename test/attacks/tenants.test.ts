@@ -50,6 +50,10 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /api/v1/webhooks/:endpoint_id': { name: 'Mine now' },
   'POST /api/v1/webhooks/:endpoint_id/resume': {},
   'POST /api/v1/webhooks/:endpoint_id/replay': { status: 'all' },
+  'PATCH /api/v1/contacts/:contact_id': { name: 'Mine now' },
+  'POST /api/v1/contacts/:contact_id/merge': { contact_id: 'ctc_00000000000000000000000000' },
+  'PATCH /api/v1/conversations/:conversation_id': { assignee: 'me' },
+  'POST /api/v1/conversations/:conversation_id/messages': { text: 'Mine now' },
   'PUT /api/v1/templates/:template_id': { content: { sms: { en: { body: 'Mine now' } } } },
   'POST /api/v1/templates/:template_id/rollout': { version: 1, percent: 50 },
   'POST /api/v1/templates/:template_id/preview': {},
@@ -301,6 +305,12 @@ describe('the store itself keeps them apart', () => {
       'events',
       'endpoints',
       'deliveries',
+      'contacts',
+      'contact_identities',
+      'contact_merges',
+      'conversations',
+      'inbound_messages',
+      'inbound_media',
     ])
       expect([name, (seen[name] ?? 0) > 0]).toEqual([name, true]);
   });

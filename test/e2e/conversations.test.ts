@@ -238,6 +238,33 @@ describe('an answer', () => {
   });
 });
 
+describe('the log of messages', () => {
+  it('has both directions, the newest first, by direction, status and address', async () => {
+    const phone = newPhone();
+    const recipient = encodeURIComponent(phone);
+    const conversation = await write('sms', { phone }, 'In');
+    const path = `/api/v1/conversations/${conversation.id}/messages`;
+    const { notification_id } = await scene.must(202, at('POST', path, { text: 'Out' }));
+    await scene.status(notification_id, 'delivered', scene.testKey);
+    const log = async (query: string) => (await get(`/v1/analytics/messages?recipient=${recipient}${query}`)).data;
+    const said = ({ logs }: Json) => logs.map(({ direction, type, status }: Json) => [direction, type, status]);
+    const [ours, theirs] = [
+      ['outbound', 'text', 'delivered'],
+      ['inbound', 'text', 'received'],
+    ];
+    expect(said(await log(''))).toEqual([ours, theirs]);
+    expect(said(await log('&direction=inbound'))).toEqual([theirs]);
+    expect(said(await log('&status=delivered'))).toEqual([ours]);
+    expect(said(await log('&status=failed'))).toEqual([]);
+    expect(await log('&limit=1&offset=1')).toMatchObject({
+      total: 2,
+      limit: 1,
+      offset: 1,
+      logs: [{ direction: 'inbound' }],
+    });
+  });
+});
+
 describe('playing a person', () => {
   it('is for test keys, known channels and addresses that can be', async () => {
     const body = { channel: 'sms', from: { phone: newPhone() }, text: 'Hi' };

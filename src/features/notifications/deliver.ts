@@ -13,6 +13,7 @@ import {
   type Fault,
   type HttpResponse,
   type Outbound,
+  receiptsOf,
   type SendContext,
   storable,
 } from '../../channel-kit/index.ts';
@@ -145,7 +146,7 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
 
 function taken(job: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
   const { adapter } = job;
-  const last = adapter.deliveredOnAccept ? 'delivered' : adapter.receipts.length === 0 ? 'unreceipted' : undefined;
+  const last = adapter.deliveredOnAccept ? 'delivered' : tellsMore(job) ? undefined : 'unreceipted';
   return {
     attempt: {
       ...closed(job, number, 'accepted'),
@@ -197,13 +198,13 @@ function unknown(
     const delay = job.channel.retry.delaysSeconds[number - 1];
     if (delay !== undefined) return { attempt, ...again(new Date(now.getTime() + delay * 1_000)) };
   }
-  const until =
-    job.adapter.receipts.length > 0
-      ? now.getTime() + receiptWindowMs
-      : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
+  const until = tellsMore(job)
+    ? now.getTime() + receiptWindowMs
+    : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
   return { attempt, words: [{ word: 'unknown', at: now }], runAt: new Date(until) };
 }
 
+const tellsMore = ({ adapter, connection }: Job) => receiptsOf(adapter, connection.credentials).length > 0;
 const again = (nextAt: Date): { words: Word[]; runAt: Date } => ({
   words: [{ word: 'retry', at: nextAt, nextAt }],
   runAt: nextAt,
