@@ -120,7 +120,6 @@ function answerOf(
 /** An attempt whose process died in it, or that got no answer: ask the provider, where it can be asked; else it stays unknown. */
 export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Result> {
   const { claimed, adapter } = job;
-  const { number } = claimed;
   const base = { claimed, before: job.message, adapter: adapter.id };
   if (adapter.lookup) {
     const now = clock.now();
@@ -131,17 +130,17 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
       // Asked again until there is no time left to send it anyway.
       if (now < job.message.expiresAt)
         return { ...base, words: [], runAt: new Date(now.getTime() + timing.lookupSettleMs) };
-      return { ...base, ...unknown(job, number, clock, timing) };
+      return { ...base, ...unknown(job, claimed.number, clock, timing) };
     }
-    if (found) return { ...base, ...taken(job, found, number, clock) };
+    if (found) return { ...base, ...taken(job, found, claimed.number, clock) };
     const settledAt = (claimed.openSince ?? now).getTime() + timing.lookupSettleMs;
     if (now.getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
     // It never left. A message that ends its process each time must end itself: it has as many tries as any other.
-    const attempt = closed(job, number, 'not_sent');
-    if (nextAttempt(job.channel, number, now, timing)) return { ...base, attempt, ...again(now) };
+    const attempt = closed(job, claimed.number, 'not_sent');
+    if (nextAttempt(job.channel, claimed.number, now, timing)) return { ...base, attempt, ...again(now) };
     return { ...base, attempt, words: [{ word: 'failed', at: now, code: 'provider_unavailable' }] };
   }
-  return { ...base, ...unknown(job, number, clock, timing) };
+  return { ...base, ...unknown(job, claimed.number, clock, timing) };
 }
 
 function taken(job: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
