@@ -15,7 +15,9 @@ import { healthRoutes } from './features/health/index.ts';
 import { inboundRoutes } from './features/inbound/index.ts';
 import { notificationRoutes } from './features/notifications/index.ts';
 import { createPortal, type Portal } from './features/portal/index.ts';
+import { autoReplyRoutes } from './features/replies/index.ts';
 import { sandboxRoutes } from './features/sandbox/index.ts';
+import { suppressionRoutes } from './features/suppressions/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
 import { webhookRoutes } from './features/webhooks/index.ts';
@@ -48,7 +50,9 @@ export function serve(deps: Deps): Served {
     notifications,
     publicUrl,
     registry,
+    replies,
     sandbox,
+    suppressions,
     templates,
     tenants,
     webhooks,
@@ -58,6 +62,7 @@ export function serve(deps: Deps): Served {
     ...tenantRoutes(tenants),
     ...connectionRoutes(connections),
     ...templateRoutes(templates),
+    ...suppressionRoutes(suppressions),
     ...sandboxRoutes(sandbox),
     // Before the notifications, one of which could be called bulk otherwise.
     ...bulkRoutes({ registry, bulks }),
@@ -68,6 +73,7 @@ export function serve(deps: Deps): Served {
     ...conversationRoutes(conversations, media),
     ...webhookRoutes(webhooks),
     ...erasureRoutes(erasures),
+    ...autoReplyRoutes(replies),
     ...inboundRoutes({ inbound, publicUrl }),
     ...healthRoutes(deps),
   ];

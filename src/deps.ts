@@ -32,7 +32,9 @@ import {
   TIMING,
   tellMessages,
 } from './features/notifications/index.ts';
+import { createReplies, type Replies } from './features/replies/index.ts';
 import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
+import { createSuppressions, type Suppressions } from './features/suppressions/index.ts';
 import { createTemplates, type Templates } from './features/templates/index.ts';
 import { createTenants, type Tenants } from './features/tenants/index.ts';
 import { createWebhooks, type Webhooks, type WebhookTiming } from './features/webhooks/index.ts';
@@ -67,6 +69,7 @@ export interface Deps {
   readonly connections: Connections;
   readonly sandbox: Sandbox;
   readonly templates: Templates;
+  readonly suppressions: Suppressions;
   readonly notifications: Notifications;
   readonly feed: Feed;
   readonly bulks: Bulks;
@@ -75,6 +78,7 @@ export interface Deps {
   readonly contacts: Contacts;
   readonly conversations: Conversations;
   readonly media: Media;
+  readonly replies: Replies;
   readonly inbound: Inbound;
   readonly webhooks: Webhooks;
   readonly erasures: Erasures;
@@ -134,6 +138,15 @@ export async function createDeps({
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const templates = createTemplates({ db, registry, clock, log, audit });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
+  const suppressions = createSuppressions({
+    db,
+    vault,
+    registry,
+    events,
+    connections,
+    tenants,
+    publicUrl: config.publicUrl ? publicUrl : undefined,
+  });
   const sandbox: Sandbox = createSandbox({
     db,
     registry,
@@ -154,6 +167,7 @@ export async function createDeps({
     tenants,
     connections,
     templates,
+    suppressions,
     events,
     idempotency,
     doorbell,
@@ -192,6 +206,7 @@ export async function createDeps({
     tenants,
     events,
   });
+  const replies = createReplies({ db, clock, log, registry, connections, conversations });
   const media = createMedia({ db, log, connections, download });
   const inbound: Inbound = createInbound({
     db,
@@ -200,6 +215,10 @@ export async function createDeps({
     receipts: notifications.receipts,
     take: createTake({ events }),
     notices: createNotices({ events }),
+    async hear(trx, { messages, preferences }) {
+      await suppressions.prefer(trx, preferences);
+      await replies.hear(trx, messages, await suppressions.hear(trx, messages));
+    },
     doorbell,
     log,
   });
@@ -218,7 +237,7 @@ export async function createDeps({
     publicUrl,
     timing: timing?.webhooks,
   });
-  const erasures = createErasures({ db, log, clock, registry, vault, events, tenants });
+  const erasures = createErasures({ db, log, clock, registry, vault, events, tenants, suppressions });
 
   return {
     config,
@@ -238,6 +257,7 @@ export async function createDeps({
     connections,
     sandbox,
     templates,
+    suppressions,
     notifications,
     feed,
     bulks,
@@ -246,6 +266,7 @@ export async function createDeps({
     contacts,
     conversations,
     media,
+    replies,
     inbound,
     webhooks,
     erasures,

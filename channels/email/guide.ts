@@ -9,7 +9,10 @@ Any SMTP server will do: your provider's, a relay service, or your own.
 3. **Sender address.** The server must be allowed to send for it. So that mail is not taken for spam, the domain needs
    three DNS records: SPF (which servers may send), DKIM (your provider gives you the key) and DMARC.
 4. Save the connection and press **Test**: it signs in and leaves without sending anything.
-5. Send yourself a message and look at its headers: SPF, DKIM and DMARC should each say *pass*.
+5. **Marketing** carries a link by which a mailbox lets people leave with one click, once this installation has a public
+   address (\`PUBLIC_URL\`, https). Mailboxes trust it only when the server signs (DKIM) both \`List-Unsubscribe\` and
+   \`List-Unsubscribe-Post\`: most relays do by themselves; on your own, add them to the list of signed headers.
+6. Send yourself a message and look at its headers: SPF, DKIM and DMARC should each say *pass*.
 
 A message is *sent* when the server has taken it; SMTP says nothing more. To hear what becomes of it, choose what comes back:
 

@@ -58,7 +58,7 @@ export const smtp: Adapter<EmailContent, Client> = {
 
   connect,
 
-  async send({ reference, address, content }, { client, credentials, signal }) {
+  async send({ reference, address, content, unsubscribeUrl }, { client, credentials, signal }) {
     const from = sender(content.from, credentials);
     const replyTo = content.reply_to ?? text(credentials.reply_to);
     let handedOver = false;
@@ -78,7 +78,11 @@ export const smtp: Adapter<EmailContent, Client> = {
       })),
       // The same over all attempts, so that a mailbox that got two copies can show one.
       messageId: `<${reference}@${from.address.split('@')[1]}>`,
-      headers: { 'Auto-Submitted': 'auto-generated', ...prepared(referenceHeader(credentials, reference)) },
+      headers: {
+        'Auto-Submitted': 'auto-generated',
+        ...unsubscribe(unsubscribeUrl),
+        ...prepared(referenceHeader(credentials, reference)),
+      },
       // Where bounces are read, the server is asked to name the message in them, if it knows how.
       ...(credentials.callbacks === 'mime'
         ? { dsn: { id: reference, return: 'headers', notify: ['failure'], recipient: address } }
@@ -119,6 +123,15 @@ const prepared = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, { prepared: true, value }]));
 
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** One click is promised only where the mailbox's provider may rely on it. Source: RFC 2369, RFC 8058. */
+const unsubscribe = (url: string | undefined): Readonly<Record<string, string>> =>
+  url === undefined
+    ? {}
+    : {
+        'List-Unsubscribe': `<${url}>`,
+        ...(url.startsWith('https:') ? { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' } : {}),
+      };
 
 /** Where a message tells us that its last byte was read by the connection; the dot that ends it follows at once. */
 const HANDED_OVER = 'carillonHandedOver';

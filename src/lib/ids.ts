@@ -28,6 +28,8 @@ export const PREFIXES = {
   erasure: 'ers',
   endpoint: 'whk',
   delivery: 'whd',
+  suppression: 'sup',
+  autoReply: 'arp',
   contact: 'ctc',
   merge: 'mrg',
   conversation: 'cnv',

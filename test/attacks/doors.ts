@@ -24,6 +24,14 @@ key manage  GET,PATCH,DELETE /api/v1/connections/:connection_id
 key manage  POST /api/v1/connections/:connection_id/test
 key manage  POST /api/v1/recipients/erase
 key manage  GET /api/v1/recipients/erasures/:erasure_id
+key read    GET /api/v1/suppressions
+key manage  POST /api/v1/suppressions
+key read    GET /api/v1/suppressions/:suppression_id
+key manage  DELETE /api/v1/suppressions/:suppression_id
+key read    GET /api/v1/auto_replies
+key manage  POST /api/v1/auto_replies
+key read    GET /api/v1/auto_replies/:auto_reply_id
+key manage  PATCH,DELETE /api/v1/auto_replies/:auto_reply_id
 key read    GET /api/v1/gateways
 key read    GET /api/v1/events
 key read    GET /api/v1/events/:event_id
@@ -92,6 +100,8 @@ admin       POST /api/admin/quarantine/discard
 admin       GET,POST /api/admin/connections
 admin       PATCH,DELETE /api/admin/connections/:connection_id
 open        GET,POST /hooks/:adapter/:connection_id
+open        GET,POST /u/:token
+open        POST /u/:token/undo
 open        GET /health/live
 open        GET /health/ready
 open        GET /api/v1/openapi.json

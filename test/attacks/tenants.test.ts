@@ -46,6 +46,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /api/v1/keys/:key_id': { name: 'Mine now' },
   'POST /api/v1/keys/:key_id/rotate': {},
   'PATCH /api/v1/connections/:connection_id': { name: 'Mine now' },
+  'PATCH /api/v1/auto_replies/:auto_reply_id': { name: 'Mine now' },
   'PATCH /api/v1/webhooks/:endpoint_id': { name: 'Mine now' },
   'POST /api/v1/webhooks/:endpoint_id/resume': {},
   'POST /api/v1/webhooks/:endpoint_id/replay': { status: 'all' },

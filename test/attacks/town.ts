@@ -199,9 +199,25 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
     const event = await until(async () => (await must(200, 'GET', '/api/v1/events?limit=1', undefined, mode)).data[0], {
       what: 'an event',
     });
+    const added = await must(
+      200,
+      'POST',
+      '/api/v1/suppressions',
+      { suppressions: [{ channel: 'email', address: `never.${mode}.${canary}@people.example`, note: canary }] },
+      mode,
+    );
+    const rule = await must(
+      201,
+      'POST',
+      '/api/v1/auto_replies',
+      { trigger: 'keyword', name: canary, keywords: [canary], reply: { text: `Of ${canary}` } },
+      mode,
+    );
     const people = await inhabit(scene, signedIn.tenantId, mode, keys[mode], canary);
     ids[mode] = {
       ...people,
+      auto_reply_id: rule.id,
+      suppression_id: added.data[0].id,
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,
       event_id: event.id,
@@ -217,6 +233,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       bulk_id: bulk.bulk_id,
       draft_id: draft,
       adapter: 'smtp',
+      token: 'nobody-gave-this-out',
       file: `${canary}.css`,
     };
   }

@@ -24,6 +24,9 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'api_keys.name',
     'connections.name',
     'connections.settings',
+    'auto_replies.keywords',
+    'auto_replies.name',
+    'auto_replies.reply',
     'endpoints.name',
     'endpoints.url',
     'endpoint_secrets.sealed',
@@ -77,12 +80,13 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
   ],
   'keyed hashes of addresses, and hashes of requests': [
     'erasures.digests',
+    'suppressions.digest',
     'otp_sends.address',
     'idempotency.request_hash',
     'bulks.rows_hash',
   ],
   'what somebody sent as a file, which goes with who sent it': ['inbound_media.bytes', 'inbound_media.sha256'],
-  'sealed, and gone when the work is done': ['erasures.sealed'],
+  'sealed, and gone when the work is done': ['erasures.sealed', 'suppressions.sealed'],
   'ids that a provider gave': [
     'provider_refs.provider_id',
     'attempts.provider_id',
@@ -98,6 +102,12 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
   'words, numbers and names of ours': [
     'attempts.fault',
     'attempts.result',
+    'auto_replies.channel',
+    'auto_replies.failure_code',
+    'auto_replies.match',
+    'auto_replies.mode',
+    'auto_replies.trigger',
+    'owed_replies.mode',
     'bulks.mode',
     'bulks.status',
     'campaign_drafts.mode',
@@ -161,6 +171,11 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'receipts.fault',
     'receipts.receipt',
     'rollouts.status',
+    'suppressions.channel',
+    'suppressions.created_by',
+    'suppressions.mode',
+    'suppressions.reason',
+    'suppressions.scope',
     'template_versions.status',
     'templates.category',
     'tenants.default_country',
@@ -260,6 +275,11 @@ async function plant(one: string, test: string, bulkId: string): Promise<readonl
      )
      insert into delivery_attempts (delivery_id, number, tenant_id, started_at, duration_ms, status_code, answer)
      select id, 1, $1, now(), 5, 200, $2 from made`,
+    [tenantId, WORDS],
+  );
+  await put(
+    ['suppressions.note'],
+    `insert into suppressions (id, tenant_id, mode, channel, digest, scope, reason, note) values (uuid_at(now()), $1, 'live', 'sms', 'x', 'all', 'manual', $2)`,
     [tenantId, WORDS],
   );
   // Of somebody who writes from an address of theirs, and of somebody else who speaks of it.

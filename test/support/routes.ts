@@ -40,6 +40,11 @@ const ABSENT = [
     'erasures',
     'feed',
     'webhooks',
+    'suppressions',
+    'contacts',
+    'conversations',
+    'media',
+    'replies',
   ] as const),
 ];
 

@@ -241,8 +241,8 @@ export function createConversations(deps: ConversationsDeps): Conversations {
         },
       ]);
       if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
-      // Who answers has read.
-      await store.markRead(db, row.id);
+      // Who answers has read, unless a rule did.
+      if (principal.actor.kind !== 'operator') await store.markRead(db, row.id);
       return answer;
     },
     log: createMessageLog(deps),

@@ -165,7 +165,13 @@ export const listInbound = (
 /** The newest of what came in, by its address or all, and how many there are, counted up to `most`. */
 export async function inboundLog(
   sql: Sql,
-  { tenantId, mode, address, limit, most }: { tenantId: string; mode: Mode; address: string | undefined; limit: number; most: number },
+  {
+    tenantId,
+    mode,
+    address,
+    limit,
+    most,
+  }: { tenantId: string; mode: Mode; address: string | undefined; limit: number; most: number },
 ): Promise<{ readonly total: number; readonly rows: readonly InboundRow[] }> {
   const from = `inbound_messages i join conversations c on c.id = i.conversation_id
      where i.tenant_id = $1 and i.mode = $2 and not i.own and ($3::text is null or i.conversation_id in (

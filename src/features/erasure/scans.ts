@@ -104,6 +104,7 @@ export const SCANS: readonly Scan[] = [
     named: 'notification_id::text',
     rows: 5_000,
   },
+  { table: 'suppressions', key: 'id', type: 'uuid', scope: OWN, columns: { note: 'text' }, rows: 5_000 },
   {
     table: 'inbound_messages',
     key: 'id',

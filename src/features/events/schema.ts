@@ -10,6 +10,9 @@ export const EVENT_TYPES = {
   'message.bounced': 'It came back after it was taken.',
   'message.read': 'It was read.',
   'message.complained': 'The recipient has called it spam.',
+  'recipient.suppressed': 'An address is not written to any more; `reason` says why, `scope` what it means.',
+  'recipient.restored':
+    'A suppression was taken away: the person wants it again, or somebody removed it from the list.',
   'message.received': 'Somebody has written. The data is the message, with who wrote it and what came with it.',
   'contact.identified':
     'What came in is from a contact with an `external_id`. The data is the message, like that of `message.received`.',

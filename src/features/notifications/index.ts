@@ -43,7 +43,7 @@ export { Accepted, page, type SendBody, type SendNotification, STATUSES, sendAhe
 export type { Verbs } from './service.ts';
 export { tellMessages } from './tell.ts';
 export { type Outgoing, sentLog, type Thread } from './thread.ts';
-export type { NewMessage, Origin, SendCommand } from './types.ts';
+export { LAST_WORD, type NewMessage, type Origin, type SendCommand } from './types.ts';
 export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {

@@ -175,6 +175,7 @@ export function createVerbs(deps: VerbDeps): Verbs {
         delivery_receipts: receipts(channel),
         inbound: channel.capabilities.inbound,
         template_policy: channel.templatePolicy,
+        opt_out: { words: channel.optOut?.words ?? null, link: channel.optOut?.link ?? false },
         sandbox: channel.sandbox,
         notes: notesOf(channel.templatePolicy.send === 'required', routes.has(channel.id)),
       }));

@@ -19,6 +19,7 @@ import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
 import { settingsPages } from './pages-settings.ts';
 import { templatePages } from './pages-templates.ts';
+import { unsubscribePages } from './pages-unsubscribe.ts';
 import type {
   BulksDoor,
   CampaignsDoor,
@@ -26,6 +27,7 @@ import type {
   ErasuresDoor,
   NotificationsDoor,
   OutboxDoor,
+  SuppressionsDoor,
   TemplatesDoor,
   TenantsDoor,
 } from './ports.ts';
@@ -44,6 +46,7 @@ export interface PortalDeps {
   readonly campaigns: CampaignsDoor;
   readonly sandbox: OutboxDoor;
   readonly erasures: ErasuresDoor;
+  readonly suppressions: SuppressionsDoor;
   readonly registry: Registry;
   /** What the reference describes. */
   readonly routes: () => readonly Route[];
@@ -88,6 +91,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...settingsPages(parts),
       ...guidePages(parts),
       ...referencePages(parts),
+      ...unsubscribePages({ unsubscribe: deps.suppressions.unsubscribe, view }),
       assetRoute(view),
       faviconRoute(view, 'favicon.svg'),
     ],

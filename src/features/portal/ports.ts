@@ -5,6 +5,7 @@ import type { Connections } from '../connections/index.ts';
 import type { Erasures } from '../erasure/index.ts';
 import type { Notifications } from '../notifications/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
+import type { Suppressions } from '../suppressions/index.ts';
 import type { Templates } from '../templates/index.ts';
 import type { Tenants } from '../tenants/index.ts';
 
@@ -58,6 +59,9 @@ export type TemplatesDoor = Pick<
 export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resume' | 'cancel'>;
 export type CampaignsDoor = Omit<Campaigns, 'purge'>;
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
+
+export type SuppressionsDoor = Pick<Suppressions, 'unsubscribe'>;
+export type UnsubscribeDoor = Suppressions['unsubscribe'];
 
 export type ErasuresDoor = Pick<Erasures, 'erase'>;
 

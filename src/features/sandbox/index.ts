@@ -29,7 +29,7 @@ import {
 } from './adapter.ts';
 import { advanceOutbox, dueOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
-export { SANDBOX_ADAPTER } from './adapter.ts';
+export { isMagic, SANDBOX_ADAPTER } from './adapter.ts';
 export { REACTIONS, sandboxRoutes } from './routes.ts';
 
 export interface OutboxItem {
@@ -223,7 +223,7 @@ export function createSandbox({
       const connection = (await connections.open([row.connectionId])).get(row.connectionId);
       await give(
         row,
-        { receipt, ...(receipt === 'failed' ? { fault: 'recipient_invalid' as const } : {}) },
+        { receipt, ...(receipt === 'failed' || receipt === 'bounced' ? { fault: 'recipient_invalid' as const } : {}) },
         `${row.providerId}:by hand:${clock.now().getTime()}`,
         connection,
       );
