@@ -15,6 +15,7 @@ import type { Mode, Principal } from '../../src/lib/http.ts';
 import { toWire } from '../../src/lib/ids.ts';
 import { createShell } from '../../src/lib/shell.ts';
 import { campaignDoors, campaignFixtures } from './fixtures-campaigns.ts';
+import { webhookDoors, webhookFixtures } from './fixtures-webhooks.ts';
 
 export const HOSTILE = `<script>alert('x')</script>"><img src=x onerror=alert(1)>'{{7*7}}`;
 export const NOW = new Date('2026-03-14T10:30:00.000Z');
@@ -392,6 +393,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     notifications,
     messages,
     campaigns: campaignFixtures(empty, bad, ago),
+    webhooks: webhookFixtures(empty, bad, ago),
     previewOf,
     outboxItem,
     found,
@@ -574,6 +576,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
     },
     templates: templatesDoor(f, note),
     ...campaignDoors(f, note),
+    ...webhookDoors(f, note),
     sandbox: {
       list: async ({ mode }, { channel }) =>
         list(

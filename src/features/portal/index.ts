@@ -9,6 +9,7 @@ import { draftPages } from './pages-campaign-draft.ts';
 import { newCampaignPages } from './pages-campaign-new.ts';
 import { campaignPages } from './pages-campaigns.ts';
 import { channelPages } from './pages-channels.ts';
+import { deliveryPages } from './pages-deliveries.ts';
 import { editorPages } from './pages-editor.ts';
 import { guidePages } from './pages-guide.ts';
 import { homePage } from './pages-home.ts';
@@ -19,6 +20,7 @@ import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
 import { settingsPages } from './pages-settings.ts';
 import { templatePages } from './pages-templates.ts';
+import { webhookPages } from './pages-webhooks.ts';
 import type {
   BulksDoor,
   CampaignsDoor,
@@ -28,6 +30,7 @@ import type {
   OutboxDoor,
   TemplatesDoor,
   TenantsDoor,
+  WebhooksDoor,
 } from './ports.ts';
 import { assetRoute, faviconRoute, rootRoute } from './routes.ts';
 import { createSite } from './site.ts';
@@ -44,6 +47,7 @@ export interface PortalDeps {
   readonly campaigns: CampaignsDoor;
   readonly sandbox: OutboxDoor;
   readonly erasures: ErasuresDoor;
+  readonly webhooks: WebhooksDoor;
   readonly registry: Registry;
   /** What the reference describes. */
   readonly routes: () => readonly Route[];
@@ -84,6 +88,8 @@ export function createPortal(deps: PortalDeps): Portal {
       ...editorPages(parts),
       ...templatePages(parts),
       ...channelPages(parts),
+      ...webhookPages(parts),
+      ...deliveryPages(parts),
       ...keyPages(parts),
       ...settingsPages(parts),
       ...guidePages(parts),

@@ -7,6 +7,7 @@ import type { Notifications } from '../notifications/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import type { Templates } from '../templates/index.ts';
 import type { Tenants } from '../tenants/index.ts';
+import type { Webhooks } from '../webhooks/index.ts';
 
 export type { Overview } from '../notifications/index.ts';
 export type { Session } from '../tenants/index.ts';
@@ -59,6 +60,11 @@ export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resu
 export type CampaignsDoor = Omit<Campaigns, 'purge'>;
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
 
+export type WebhooksDoor = Pick<
+  Webhooks,
+  'list' | 'get' | 'waiting' | 'create' | 'patch' | 'archive' | 'rotate' | 'pause' | 'resume' | 'test'
+> & { readonly log: Pick<Webhooks['log'], 'list' | 'get' | 'replay' | 'replayAll'> };
+
 export type ErasuresDoor = Pick<Erasures, 'erase'>;
 
 export type Status = 'queued' | 'sent' | 'delivered' | 'failed';
@@ -67,6 +73,8 @@ export type SampleMessage = Awaited<ReturnType<CampaignsDoor['sample']>>['messag
 export type Draft = Awaited<ReturnType<CampaignsDoor['get']>>;
 export type Limits = NonNullable<Parameters<ConnectionsDoor['create']>[1]['limits']>;
 export type Connection = Awaited<ReturnType<ConnectionsDoor['get']>>;
+export type Endpoint = Awaited<ReturnType<WebhooksDoor['get']>>;
+export type Delivery = Awaited<ReturnType<WebhooksDoor['log']['get']>>;
 export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;
 export type Message = Notification['channels'][number];
 export type Summary = Awaited<ReturnType<NotificationsDoor['list']>>['data'][number];

@@ -35,16 +35,13 @@ export async function callEndpoint(
   const failed = (fault: string) => ended({ statusCode: null, fault, answer: null, retryAfter: undefined });
   if (secrets.length === 0) return failed('no_secret');
   const body = Buffer.from(delivery.body);
-  const id = toWire('event', delivery.eventId);
   try {
     const { status, headers, text } = await fetch({
       method: 'POST',
       url: delivery.url,
       headers: {
-        'content-type': 'application/json; charset=utf-8',
-        'user-agent': 'Carillon-Webhooks/1',
-        'x-carillon-sequence': String(delivery.sequence),
-        ...signed({ id, seconds: Math.floor(startedAt.getTime() / 1_000), body }, secrets),
+        ...headersOf(delivery),
+        ...signed({ id: toWire('event', delivery.eventId), seconds: secondsOf(startedAt), body }, secrets),
       },
       body,
       timeoutMs,
@@ -55,6 +52,15 @@ export async function callEndpoint(
     return failed(faultOf(error));
   }
 }
+
+/** What goes with every try; the signature is of the moment. */
+export const headersOf = ({ eventId, sequence }: Pick<Claimed, 'eventId' | 'sequence'>) => ({
+  'content-type': 'application/json; charset=utf-8',
+  'user-agent': 'Carillon-Webhooks/1',
+  'x-carillon-sequence': String(sequence),
+  'webhook-id': toWire('event', eventId),
+});
+const secondsOf = (at: Date): number => Math.floor(at.getTime() / 1_000);
 
 /** What went wrong in between is told in few words: they must not tell what listens where. */
 function faultOf(error: unknown): string {

@@ -4,7 +4,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { type List, listPage, readCursor } from '../../lib/list.ts';
-import { isSuccess } from './call.ts';
+import { headersOf, isSuccess } from './call.ts';
 import * as store from './log-store.ts';
 import type {
   DeliveryItem,
@@ -60,6 +60,7 @@ export function createDeliveryLog({ db }: { readonly db: Db }): DeliveryLog {
         const attempts = await store.listAttempts(sql, tenantId, row.id);
         return {
           ...show(row),
+          headers: headersOf(row),
           body: row.body,
           attempts: attempts.map((attempt) => ({
             number: attempt.number,

@@ -177,6 +177,9 @@ export type DeliveryItem = Static<typeof deliveryItem>;
 
 export const deliveryView = Type.Object({
   ...deliveryItem.properties,
+  headers: Type.Record(Type.String(), Type.String(), {
+    description: 'What is sent with every try. Time and signature are made anew for each.',
+  }),
   body: Type.String({ description: 'What is sent, byte for byte.' }),
   attempts: Type.Array(
     Type.Object({

@@ -35,6 +35,11 @@ export interface Webhooks {
   /** The secret is in the answer only. Throws `url_not_allowed`, `conflict` when there are fifty already. */
   create(principal: Principal, command: CreateEndpoint): Promise<EndpointWithSecret>;
   list(principal: Principal, page: { readonly limit: number; readonly cursor?: string }): Promise<List<EndpointItem>>;
+  /** What each of these has yet to hear, by its id. */
+  waiting(
+    principal: Principal,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly count: number; readonly more: boolean }>>;
   /** All that take an id throw `not_found`. */
   get(principal: Principal, id: string): Promise<EndpointItem>;
   /** Throws `url_not_allowed`. What has been made of events already keeps its bytes and goes to the new address. */
@@ -76,6 +81,8 @@ export interface WebhooksDeps {
 const ENDPOINTS_MAX = 50;
 const TESTS_A_MINUTE = 20;
 const PURGED_AT_ONCE = 5_000;
+/** Rows that are counted of what waits. */
+const COUNTED = 1_000;
 
 export function createWebhooks({
   db,
@@ -109,7 +116,12 @@ export function createWebhooks({
       detail: { reason, failures_in_row: row.failuresInRow },
     });
     const people = mail ? await tenants.mailTo(tenantId) : [];
-    const words = { site: new URL(publicUrl()).host, link: `${publicUrl()}/docs`, endpoint };
+    const words = {
+      site: new URL(publicUrl()).host,
+      link: `${publicUrl()}/portal/webhooks`,
+      endpoint,
+      data: mode === 'live' ? 'live' : 'test',
+    };
     return () => {
       log.warn({ endpoint, reason }, 'a webhook endpoint was disabled');
       for (const to of people) mail?.post({ to, name: 'webhook-disabled', words });
@@ -154,6 +166,11 @@ export function createWebhooks({
       const rows = await db.read(tenantId, (sql) => store.listEndpoints(sql, tenantId, mode, limit + 1, before));
       return listPage(rows, limit, show);
     },
+    waiting: ({ tenantId, mode }, ids) =>
+      db.read(tenantId, async (sql) => {
+        const rows = await store.countWaiting(sql, tenantId, mode, ids.map(uuid), COUNTED);
+        return new Map(rows.map(({ id, count, more }) => [toWire('endpoint', id), { count, more }]));
+      }),
     get: ({ tenantId, mode }, id) =>
       db.read(tenantId, async (sql) => show(there(await store.findEndpoint(sql, tenantId, mode, uuid(id))))),
     patch: (principal, id, { url, name, event_types, heartbeat_seconds }) =>

@@ -92,6 +92,35 @@ export const listEndpoints = (
     [tenantId, mode, limit, before ?? null],
   );
 
+export interface Waiting {
+  readonly id: string;
+  /** Deliveries that are not over, and events that none were made of yet. */
+  readonly count: number;
+  /** There are more than were counted. */
+  readonly more: boolean;
+}
+
+/** What each endpoint has yet to hear. Of either kind no more than `most` rows are looked at, by index. */
+export const countWaiting = (
+  sql: Sql,
+  tenantId: string,
+  mode: Mode,
+  ids: readonly string[],
+  most: number,
+): Promise<Waiting[]> =>
+  sql.query(
+    `select e.id, (open.count + feed.wanted)::int as count, open.count = $4 or feed.looked = $4 as more from endpoints e
+     cross join lateral (
+       select count(*) from (select from deliveries d where d.endpoint_id = e.id and d.status = 'waiting' limit $4) d
+     ) open cross join lateral (
+       select count(*) as looked, count(*) filter (where v.mode = e.mode
+         and case when e.event_types is null then v.type <> 'message.queued' else v.type = any(e.event_types) end) as wanted
+       from (select v.mode, v.type from events v where v.tenant_id = e.tenant_id and v.position is not null
+         and (v.position, v.id) > (e.position, e.event_id) order by v.position, v.id limit $4) v
+     ) feed where e.tenant_id = $1 and e.mode = $2 and e.id = any($3)`,
+    [tenantId, mode, ids, most],
+  );
+
 export const updateEndpoint = async (
   trx: Sql,
   {
