@@ -57,6 +57,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
 /** The same for the forms of pages; what is not here is sent empty. */
 const FORMS: Readonly<Record<string, Record<string, string>>> = {
   'POST /portal/outbox/:message_id/play': { what: 'failed' },
+  'POST /portal/webhooks/:endpoint_id': { url: 'https://mine.example/' },
+  'POST /portal/webhooks/:endpoint_id/replay': { status: 'all' },
   'POST /portal/templates/:template_id/activate': { version: '1' },
   'POST /portal/templates/:template_id/rollout': { version: '1', percent: '50' },
 };

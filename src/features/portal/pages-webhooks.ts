@@ -101,12 +101,13 @@ export function webhookPages({ site, tenants, webhooks, publicUrl }: WebhookPage
       { audit: 'webhook.created' },
     ),
     site.get('/portal/webhooks/:endpoint_id/shown', 'A new secret, shown once.', async (visit) => {
+      const endpoint = wordsOf(await one(visit));
       const { secret, cookie } = site.takeOver(visit);
       if (!secret?.secret) return visit.go(here(visit), 'secret_gone');
       return visit.render(
         'webhook-shown',
         { title: 'The secret of your webhook', section: 'webhooks', cookies: [cookie] },
-        { secret: secret.secret, check: SIGNATURE_CHECK, endpoint: wordsOf(await one(visit)) },
+        { secret: secret.secret, check: SIGNATURE_CHECK, endpoint },
       );
     }),
     site.get('/portal/webhooks/:endpoint_id', 'One webhook.', (visit) => page(visit)),
