@@ -5,6 +5,8 @@ import type { Deps } from './deps.ts';
 import { auditRoutes } from './features/audit/index.ts';
 import { bulkRoutes } from './features/bulks/index.ts';
 import { connectionRoutes } from './features/connections/index.ts';
+import { contactRoutes } from './features/contacts/index.ts';
+import { conversationRoutes } from './features/conversations/index.ts';
 import { custodyRoutes } from './features/custody/index.ts';
 import { docsRoutes } from './features/docs/index.ts';
 import { erasureRoutes } from './features/erasure/index.ts';
@@ -36,10 +38,13 @@ export function serve(deps: Deps): Served {
     audit,
     bulks,
     connections,
+    contacts,
+    conversations,
     custody,
     erasures,
     feed,
     inbound,
+    media,
     notifications,
     publicUrl,
     registry,
@@ -59,6 +64,8 @@ export function serve(deps: Deps): Served {
     ...notificationRoutes({ registry, verbs: notifications, queries: notifications }),
     ...eventRoutes(feed),
     ...custodyRoutes(custody),
+    ...contactRoutes(contacts),
+    ...conversationRoutes(conversations, media),
     ...webhookRoutes(webhooks),
     ...erasureRoutes(erasures),
     ...inboundRoutes({ inbound, publicUrl }),

@@ -8,9 +8,19 @@ import { type Audit, createAudit } from './features/audit/index.ts';
 import { type Bulks, createBulks } from './features/bulks/index.ts';
 import { type Campaigns, createCampaigns } from './features/campaigns/index.ts';
 import { type Connections, createConnections } from './features/connections/index.ts';
+import { type Contacts, createContacts } from './features/contacts/index.ts';
+import {
+  type Conversations,
+  createConversations,
+  createMedia,
+  createNotices,
+  createTake,
+  MEDIA_MAX,
+  type Media,
+} from './features/conversations/index.ts';
 import { type Custody, createCustody } from './features/custody/index.ts';
 import { createErasures, type Erasures } from './features/erasure/index.ts';
-import { createEvents, createFeed, type Feed } from './features/events/index.ts';
+import { createEvents, createFeed, type Feed, type Tell, tellBy } from './features/events/index.ts';
 import { createHealth, type Health } from './features/health/index.ts';
 import { createIdempotency, type Idempotency } from './features/idempotency/index.ts';
 import { createInbound, type Inbound } from './features/inbound/index.ts';
@@ -62,6 +72,9 @@ export interface Deps {
   readonly bulks: Bulks;
   readonly campaigns: Campaigns;
   readonly custody: Custody;
+  readonly contacts: Contacts;
+  readonly conversations: Conversations;
+  readonly media: Media;
   readonly inbound: Inbound;
   readonly webhooks: Webhooks;
   readonly erasures: Erasures;
@@ -109,6 +122,7 @@ export async function createDeps({
   const registry = createRegistry([...channels, ...plugins]);
   const egress = createEgress(config.egressAllow);
   const fetch = createFetch(egress);
+  const download = createFetch(egress, { connections: 32, bodyMax: MEDIA_MAX });
 
   const traces = config.traces && createTraces({ settings: config.traces, log });
   const events = createEvents();
@@ -145,10 +159,16 @@ export async function createDeps({
     doorbell,
     adapterOf: sandbox.adapterOf,
     isQuarantined: () => custody.isQuarantined(),
+    // Whether somebody has just written is known further on in the house.
+    windows: (...asked) => conversations.windows(...asked),
     timing: { ...TIMING, ...timing },
     traces,
   });
-  const feed = createFeed({ db, tell: tellMessages });
+  const tellReceived: Tell = (...of) => conversations.tell(...of);
+  const feed = createFeed({
+    db,
+    tell: tellBy({ 'message.received': tellReceived, 'contact.identified': tellReceived }, tellMessages),
+  });
   const bulks = createBulks({
     db,
     clock,
@@ -162,7 +182,27 @@ export async function createDeps({
   });
   const campaigns = createCampaigns({ db, registry, connections, templates, bulks });
   const custody: Custody = createCustody({ db, log, events, audit, doorbell, files });
-  const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
+  const contacts = createContacts({ db, connections });
+  const conversations: Conversations = createConversations({
+    db,
+    registry,
+    connections,
+    contacts,
+    notifications,
+    tenants,
+    events,
+  });
+  const media = createMedia({ db, log, connections, download });
+  const inbound: Inbound = createInbound({
+    db,
+    connections,
+    sandbox,
+    receipts: notifications.receipts,
+    take: createTake({ events }),
+    notices: createNotices({ events }),
+    doorbell,
+    log,
+  });
   const webhooks = createWebhooks({
     db,
     clock,
@@ -203,6 +243,9 @@ export async function createDeps({
     bulks,
     campaigns,
     custody,
+    contacts,
+    conversations,
+    media,
     inbound,
     webhooks,
     erasures,
@@ -210,7 +253,7 @@ export async function createDeps({
     async close() {
       await notifications.idle();
       await Promise.allSettled([tenants.close(), limits.close(), connections.closeAll(), doorbell.close()]);
-      await Promise.allSettled([fetch.close(), queues.close(), mail?.close(), traces?.close()]);
+      await Promise.allSettled([fetch.close(), download.close(), queues.close(), mail?.close(), traces?.close()]);
       await db.close();
     },
   };

@@ -17,12 +17,14 @@ export async function startWorker({
   config,
   bulks,
   campaigns,
+  conversations,
   db,
   erasures,
   idempotency,
   inbound,
   limits,
   log,
+  media,
   notifications,
   queues,
   sandbox,
@@ -31,9 +33,13 @@ export async function startWorker({
   const applied = runner('inbound', async () => {
     const read = await inbound.apply();
     // What providers have said is what endpoints wait for; the rest is found by the sweep.
-    if (read > 0 && !isStopping) void told();
+    if (read > 0 && !isStopping) {
+      void told();
+      void fetched();
+    }
     return read;
   });
+  const fetched = runner('media', media.fetch);
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
   const cancelled = runner('bulks', bulks.cancelSome);
@@ -57,6 +63,7 @@ export async function startWorker({
     await campaigns.purge();
     await erasures.purge();
     await webhooks.purge(config.retentionDays);
+    await conversations.purge(config.retentionDays);
     return 0;
   });
 
@@ -93,6 +100,7 @@ export async function startWorker({
   notifications.dispatcher.start();
   const sweep = () => {
     void applied();
+    void fetched();
     void played();
     void swept();
     void cancelled();
@@ -119,6 +127,7 @@ export async function startWorker({
         webhooks.stop(withinMs),
         notifications.dispatcher.stop(withinMs),
         applied.idle(),
+        fetched.idle(),
         played.idle(),
         swept.idle(),
         cancelled.idle(),

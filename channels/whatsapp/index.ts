@@ -41,6 +41,7 @@ export const whatsapp: Channel<WhatsAppContent> = {
   address: phoneAddress,
   author,
   escape: oneLine,
+  plain: (body) => ({ type: 'text', text: { body } }),
   preview,
   adapters: [cloud],
 };

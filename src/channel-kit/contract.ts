@@ -146,6 +146,8 @@ export interface Channel<M extends Content = Content> {
    * the value is left alone. Strings marked `text/html` are escaped by the renderer itself.
    */
   escape?(value: string, path: readonly (string | number)[]): string;
+  /** A plain text as this channel's content, where its content has no `body` of its own. */
+  plain?(text: string): M;
   /** What the person sees. Pure. */
   preview(content: M): Preview;
   /** The default is first. */

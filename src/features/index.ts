@@ -15,6 +15,8 @@ export const FEATURES = [
   'bulks',
   'campaigns',
   'custody',
+  'contacts',
+  'conversations',
   'inbound',
   'webhooks',
   'erasure',

@@ -181,6 +181,11 @@ export const ERRORS = {
     'policy_error',
     'This channel only sends templates. Send template_id, and the template variables in data.',
   ),
+  outside_window: entry(
+    422,
+    'policy_error',
+    'This channel takes free text only for some hours after the person has written, and they are over. Send template_id, or wait until the person writes again; details.window_expired_at says when they ended.',
+  ),
   raw_not_allowed: entry(
     422,
     'policy_error',

@@ -8,7 +8,7 @@ import type { Dispatcher } from 'undici';
 import type { Lane, Passenger, Sockets } from './sockets.ts';
 
 export interface Outcome {
-  answered(status: number, headers: IncomingHttpHeaders, text: string): void;
+  answered(status: number, headers: IncomingHttpHeaders, bytes: Buffer): void;
   /** `sent` is false only when it is certain that no byte of the request left. */
   failed(error: unknown, sent: boolean): void;
 }
@@ -91,7 +91,7 @@ export class Exchange implements Passenger, Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.lane?.giveBack();
-    if (this.settle()) this.outcome.answered(this.status, this.headers, textOf(this.chunks));
+    if (this.settle()) this.outcome.answered(this.status, this.headers, joined(this.chunks));
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
@@ -104,9 +104,7 @@ const STOPPED = new Error('stopped');
 
 const expire = (exchange: Exchange): void => exchange.end(new Error('no answer came in time'));
 
-/** UTF-8, without the mark that some put in front of it. */
-function textOf(chunks: readonly Buffer[]): string {
+function joined(chunks: readonly Buffer[]): Buffer {
   const [first] = chunks;
-  const text = (chunks.length === 1 && first ? first : Buffer.concat(chunks)).toString();
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  return chunks.length === 1 && first ? first : Buffer.concat(chunks);
 }

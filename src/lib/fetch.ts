@@ -31,6 +31,7 @@ export interface FetchResponse {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
+  readonly bytes: Buffer;
   /** The body as JSON, `undefined` when it is not. */
   json(): unknown;
 }
@@ -48,7 +49,7 @@ export class FetchError extends Error {
 }
 
 export interface Fetch {
-  /** Any answer is returned, whatever its status; bodies over 1 MB are cut off as an error. Throws `FetchError`. */
+  /** Any answer is returned, whatever its status; bodies over the limit are cut off as an error. Throws `FetchError`. */
   (request: FetchRequest): Promise<FetchResponse>;
   close(): Promise<void>;
 }
@@ -56,6 +57,8 @@ export interface Fetch {
 export interface FetchOptions {
   /** Sockets to one origin, opened as they are needed. Default 4,096. */
   readonly connections?: number;
+  /** Of an answer, in bytes. Default 1 MB. */
+  readonly bodyMax?: number;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -64,7 +67,7 @@ const KEEP_ALIVE_MS = 10_000;
 const BODY_MAX = 1_048_576;
 const ADDRESSES_MAX = 1_000;
 
-export function createFetch(egress: Egress, { connections = 4_096 }: FetchOptions = {}): Fetch {
+export function createFetch(egress: Egress, { connections = 4_096, bodyMax = BODY_MAX }: FetchOptions = {}): Fetch {
   const origins = new Map<string, Sockets>();
   // Adapters call the same few addresses over and over.
   const addresses = new Map<string, Address>();
@@ -90,7 +93,7 @@ export function createFetch(egress: Egress, { connections = 4_096 }: FetchOption
     if (known) return known;
     const sockets = createSockets(origin, {
       max: connections,
-      bodyMax: BODY_MAX,
+      bodyMax,
       keepAliveMs: KEEP_ALIVE_MS,
       connect: guarded(egress),
       onEmpty: () => origins.delete(origin),
@@ -110,7 +113,7 @@ export function createFetch(egress: Egress, { connections = 4_096 }: FetchOption
       return await new Promise<FetchResponse>((resolve, reject) => {
         const options = { origin, path, method, headers, body: body ?? null };
         new Exchange(socketsOf(origin), options, {
-          answered: (status, headers, text) => resolve(respond(status, headers, text)),
+          answered: (status, headers, bytes) => resolve(respond(status, headers, bytes)),
           failed: (error, sent) => reject(failure(error, sent)),
         }).begin(timeoutMs, signal);
       });
@@ -187,20 +190,32 @@ function encode({ json, form, body, headers = {}, bearer, basic }: FetchRequest)
   return { body: Buffer.from(fields.toString()), headers: all };
 }
 
-function respond(status: number, headers: IncomingHttpHeaders, text: string): FetchResponse {
+function respond(status: number, headers: IncomingHttpHeaders, bytes: Buffer): FetchResponse {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+  let text: string | undefined;
   return {
     status,
     headers: flat,
-    text,
+    bytes,
+    // Of a file nobody asks for its text.
+    get text() {
+      text ??= textOf(bytes);
+      return text;
+    },
     json() {
       try {
-        return JSON.parse(text);
+        return JSON.parse(this.text);
       } catch {
         return undefined;
       }
     },
   };
+}
+
+/** UTF-8, without the mark that some put in front of it. */
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString();
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }

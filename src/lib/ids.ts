@@ -28,6 +28,10 @@ export const PREFIXES = {
   erasure: 'ers',
   endpoint: 'whk',
   delivery: 'whd',
+  contact: 'ctc',
+  merge: 'mrg',
+  conversation: 'cnv',
+  media: 'med',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 
@@ -125,6 +129,23 @@ export function fromWire(kind: IdKind, wire: string): string | undefined {
     }
   }
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+const BARE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** The same, where the bare UUID is taken as well. */
+export const fromWireOrBare = (kind: IdKind, text: string): string | undefined =>
+  BARE.test(text) ? text : fromWire(kind, text);
+
+/**
+ * An id whose time is somebody else's. Of one moment, those that came earlier come first, and of those that came at once the
+ * `nth`: what was written within one second of a provider's clock is read in the order in which it came.
+ */
+export function idAt(at: Date, receivedAt: Date, nth: number): string {
+  const late = Math.min(Math.max(receivedAt.getTime() - at.getTime(), 0), 2 ** 26 - 1);
+  const order = (late * 1_024 + Math.min(nth, 1_023)).toString(16).padStart(9, '0');
+  const time = at.getTime().toString(16).padStart(12, '0');
+  const tail = newId().slice(-12);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${order.slice(0, 3)}-8${order.slice(3, 6)}-${order.slice(6)}${tail.slice(3)}`;
 }
 
 /** Messages per notification, fallbacks included. */

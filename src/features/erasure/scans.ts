@@ -104,6 +104,31 @@ export const SCANS: readonly Scan[] = [
     named: 'notification_id::text',
     rows: 5_000,
   },
+  {
+    table: 'inbound_messages',
+    key: 'id',
+    type: 'uuid',
+    scope: OWN,
+    columns: { text: 'text', data: 'json' },
+    rows: 5_000,
+  },
+  {
+    table: 'inbound_media',
+    key: 'id',
+    type: 'uuid',
+    scope: OWN,
+    columns: { filename: 'text', url: 'text' },
+    rows: 5_000,
+  },
+  {
+    table: 'contacts',
+    key: 'id',
+    type: 'uuid',
+    scope: OWN,
+    columns: { name: 'text', metadata: 'json', external_id: 'key' },
+    named: 'id::text',
+    rows: 5_000,
+  },
   // What a provider said last: through a connection of the platform, too, where it may be about anybody.
   {
     table: 'connections',
@@ -121,6 +146,11 @@ export const PLACES: readonly string[] = [
   ...SCANS.flatMap(({ table, columns }) => Object.keys(columns).map((name) => `${table}.${name}`)),
   ...['body', 'headers', 'url', 'error'].map((name) => `inbound_requests.${name}`),
   'campaign_drafts.csv',
+  'contacts.email',
+  'contacts.phone',
+  'contact_identities.value',
+  'conversations.address',
+  'conversations.recipient',
 ];
 
 /** The end of the next range after a key; `undefined`: there is no more. */

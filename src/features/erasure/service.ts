@@ -13,6 +13,7 @@ import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { SealedColumn } from '../../lib/sealed.ts';
+import { erasePeople } from '../conversations/index.ts';
 import type { Events } from '../events/index.ts';
 import { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from '../notifications/index.ts';
 import type { Tenants } from '../tenants/index.ts';
@@ -196,9 +197,11 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
 
   const PHASES: Readonly<Record<Position['phase'], (trx: Trx, row: ErasureRow, what: Sealed) => Promise<Step>>> = {
     async direct(trx, row, { addresses, loose }) {
+      const messages = await erasePeople(trx, row.tenantId, row.mode, addresses);
       const found = await notificationsTo(trx, row.tenantId, row.mode, addresses, BATCH);
-      if (found.length === 0) return { position: { ...row.position, phase: 'scan' } };
-      return { position: row.position, done: await empty(trx, row, found, loose) };
+      if (found.length === 0) return { position: { ...row.position, phase: 'scan' }, done: { messages } };
+      const done = await empty(trx, row, found, loose);
+      return { position: row.position, done: { ...done, messages: done.messages + messages } };
     },
     async scan(trx, row, what) {
       const { position } = row;

@@ -10,10 +10,21 @@ import { insertEvents } from './store.ts';
 
 export { eventRoutes } from './routes.ts';
 export { EVENT_TYPES, type Event, type EventType, eventSchema } from './schema.ts';
-export { createFeed, type EventRow, type Feed, liftPositions, type Place, type Placed, type Tell } from './service.ts';
+export {
+  createFeed,
+  type EventRow,
+  type Feed,
+  liftPositions,
+  type Place,
+  type Placed,
+  type Tell,
+  tellBy,
+} from './service.ts';
 export { bornInBulkLine, bornLine, copyEvents, copyUnplacedEvents, eventLine, INSERT_EVENTS } from './sql.ts';
 
 export interface NewEvent {
+  /** A UUID that the change remembers it by. Default: a new one. */
+  readonly id?: string;
   readonly tenantId: string;
   readonly mode: Mode;
   readonly type: EventType;
@@ -33,7 +44,7 @@ export const createEvents = (): Events => ({
     if (events.length > 0)
       await insertEvents(
         trx,
-        events.map((event) => ({ ...event, id: newId() })),
+        events.map((event) => ({ ...event, id: event.id ?? newId() })),
       );
   },
 });

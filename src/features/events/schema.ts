@@ -10,6 +10,19 @@ export const EVENT_TYPES = {
   'message.bounced': 'It came back after it was taken.',
   'message.read': 'It was read.',
   'message.complained': 'The recipient has called it spam.',
+  'message.received': 'Somebody has written. The data is the message, with who wrote it and what came with it.',
+  'contact.identified':
+    'What came in is from a contact with an `external_id`. The data is the message, like that of `message.received`.',
+  'conversation.assigned': 'A conversation was given to somebody, or taken away (`assignee` null).',
+  'conversation.updated': 'The status of a conversation has changed.',
+  'template.status_changed': 'A provider has approved, rejected, paused or disabled a template.',
+  'template.quality_changed': 'A provider judges the quality of a template anew.',
+  'template.category_changed': 'A provider has put a template into another category, or is about to.',
+  'channel.disconnected': 'A provider account is no longer connected.',
+  'channel.restricted': 'A provider has restricted or banned an account, or lifted that.',
+  'channel.quality_changed': 'The quality or the sending limit of a number has changed.',
+  'channel.name_changed': 'A provider has decided about the name of a sender.',
+  'channel.alerted': 'A provider has a warning about an account.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
 } as const;

@@ -6,7 +6,7 @@ import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
 import { fromWire, timeOf, toWire } from '../../lib/ids.ts';
-import type { Event } from './schema.ts';
+import type { Event, EventType } from './schema.ts';
 import { type EventRow, FIRST_ID, liftPositions, nowPlace, type Place, readAfter, readEvents } from './store.ts';
 
 /** An event as it is told outside, and where it stands. */
@@ -19,6 +19,19 @@ export interface Placed {
 
 /** The data of events about messages, in their order; `undefined`: the message is no longer kept. */
 export type Tell = (sql: Sql, tenantId: string, rows: readonly EventRow[]) => Promise<(object | undefined)[]>;
+
+/** Each row by whoever owns what it is about: by its type, and the rest by `others`. */
+export const tellBy =
+  (owners: { readonly [T in EventType]?: Tell }, others: Tell): Tell =>
+  async (sql, tenantId, rows) => {
+    const told = new Map<EventRow, object | undefined>();
+    for (const tell of new Set([others, ...Object.values(owners)])) {
+      const own = rows.filter(({ type }) => (owners[type as EventType] ?? others) === tell);
+      const texts = own.length > 0 ? await tell(sql, tenantId, own) : [];
+      for (const [index, row] of own.entries()) told.set(row, texts[index]);
+    }
+    return rows.map((row) => told.get(row));
+  };
 
 export interface FeedPage {
   readonly object: 'list';

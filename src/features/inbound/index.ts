@@ -5,19 +5,21 @@
 import {
   type AnyAdapter,
   type ChannelEvent,
+  type PreferenceEvent,
   type RawRequest,
   type ReceiptEvent,
   storable,
 } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
-import type { Db } from '../../lib/db.ts';
+import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError, isOutage } from '../../lib/errors.ts';
-import type { Reply } from '../../lib/http.ts';
+import type { Mode, Reply } from '../../lib/http.ts';
 import { fromWire, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import { dropOlder } from '../../lib/partitions.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
+import type { Heard, Notices, Take } from '../conversations/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
 import {
@@ -27,6 +29,7 @@ import {
   markApplied,
   markUnreadable,
   putOff,
+  type ReadRequest,
   type StoredRequest,
 } from './store.ts';
 
@@ -46,9 +49,26 @@ export interface InboundDeps {
   readonly connections: Connections;
   readonly sandbox: Sandbox;
   readonly receipts: Receipts;
+  readonly take: Take;
+  readonly notices: Notices;
+  /** Who wants to know what people say, in the same transaction: each message once, preferences as often as they are told. */
+  readonly hear?: Hear | undefined;
   readonly doorbell: Doorbell;
   readonly log: Log;
 }
+
+/** Somebody has told the provider what he wants, or no longer wants. */
+export interface Preference extends Pick<PreferenceEvent, 'recipient' | 'category' | 'value' | 'at'> {
+  readonly tenantId: string;
+  readonly mode: Mode;
+  readonly channel: string;
+  readonly connectionId: string;
+}
+
+export type Hear = (
+  trx: Sql,
+  said: { readonly messages: readonly Heard[]; readonly preferences: readonly Preference[] },
+) => Promise<void>;
 
 interface Door {
   handshake(request: RawRequest): string | false | undefined;
@@ -56,7 +76,16 @@ interface Door {
   parse(request: RawRequest): readonly ChannelEvent[];
 }
 
-export function createInbound({ db, connections, sandbox, receipts, doorbell, log }: InboundDeps): Inbound {
+/** What the requests of a batch say. */
+interface Found {
+  readonly receipts: NewReceipt[];
+  readonly messages: Parameters<Take>[1][number][];
+  readonly preferences: Preference[];
+  readonly notices: Parameters<Notices>[1][number][];
+}
+
+export function createInbound(deps: InboundDeps): Inbound {
+  const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log } = deps;
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
   const store = createBatcher<StoredRequest, undefined>({
@@ -101,42 +130,40 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     request: StoredRequest,
     connection: OpenConnection,
     account: string | undefined,
-  ): Promise<string | undefined> {
-    if (account === undefined || connection.account === undefined || account === connection.account)
-      return connection.id;
+  ): Promise<OpenConnection | undefined> {
+    if (account === undefined || connection.account === undefined || account === connection.account) return connection;
     const candidates = await connections.open(await connections.byAccount(connection.adapter.id, account), {
       archived: true,
     });
     for (const candidate of candidates.values())
-      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
+      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate;
     return undefined;
   }
 
-  /** `undefined`: the connection cannot be opened here. */
-  async function receiptsOf(
-    request: StoredRequest,
-    connection: OpenConnection | undefined,
-  ): Promise<NewReceipt[] | undefined> {
+  /** Adds what it says to what the batch says. False: the connection cannot be opened here. */
+  async function read(request: ReadRequest, connection: OpenConnection | undefined, found: Found): Promise<boolean> {
     const door = connection && doorOf(request.adapter, connection);
-    if (!door) return undefined;
-    const found: NewReceipt[] = [];
+    if (!door) return false;
     for (const event of door.parse(request)) {
-      if (event.type !== 'receipt') {
-        const reason = event.type === 'ignored' ? event.reason : event.type;
-        log.debug({ inbound_id: request.id, reason }, 'inbound event ignored');
+      if (event.type === 'ignored') {
+        log.debug({ inbound_id: request.id, reason: event.reason }, 'inbound event ignored');
         continue;
       }
       const owner = await ownerOf(request, connection, event.account);
-      if (owner) found.push(receiptOf(event, request, owner));
-      else log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
+      if (!owner) log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
+      else if (event.type === 'receipt') found.receipts.push(receiptOf(event, request, owner.id));
+      // A connection of the platform serves many, and nobody can tell to whom of them somebody writes.
+      else if (owner.tenantId === undefined)
+        log.info({ inbound_id: request.id, type: event.type }, 'inbound event of a connection of the platform');
+      else add(found, event, request, owner, owner.tenantId);
     }
-    return found;
+    return true;
   }
 
   /** The oldest waiting requests, in one transaction; returns how many there were. */
   const applyBatch = (
     limit: number,
-    taken: (requests: readonly StoredRequest[]) => void = () => undefined,
+    taken: (requests: readonly ReadRequest[]) => void = () => undefined,
   ): Promise<number> =>
     db.transaction(async (trx) => {
       const requests = await claimRequests(trx, limit);
@@ -146,15 +173,16 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
         requests.map(({ connectionId }) => connectionId),
         { archived: true },
       );
-      const read: { readonly request: StoredRequest; readonly found: readonly NewReceipt[] | undefined }[] = [];
+      const found: Found = { receipts: [], messages: [], preferences: [], notices: [] };
+      const [done, later]: [string[], string[]] = [[], []];
       for (const request of requests)
-        read.push({ request, found: await receiptsOf(request, opened.get(request.connectionId)) });
-      const all = read.flatMap(({ found }) => found ?? []);
-      perRequest = Math.max(1, all.length / requests.length);
-      await receipts.ingest(trx, all);
-      const idsOf = (understood: boolean) =>
-        read.filter(({ found }) => (found !== undefined) === understood).map(({ request }) => request.id);
-      const [done, later] = [idsOf(true), idsOf(false)];
+        ((await read(request, opened.get(request.connectionId), found)) ? done : later).push(request.id);
+      perRequest = Math.max(1, (found.receipts.length + found.messages.length) / requests.length);
+      await receipts.ingest(trx, found.receipts);
+      const messages = await take(trx, found.messages);
+      await notices(trx, found.notices);
+      const { preferences } = found;
+      if (messages.length > 0 || preferences.length > 0) await hear?.(trx, { messages, preferences });
       if (done.length > 0) await markApplied(trx, done);
       if (later.length > 0) await putOff(trx, later, PUT_OFF_SECONDS);
       return requests.length;
@@ -163,7 +191,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
   /** One by one, so that a request that cannot be read fails alone and holds nobody up. */
   async function applySingly(): Promise<number> {
     for (let count = 0; ; count++) {
-      let current: StoredRequest | undefined;
+      let current: ReadRequest | undefined;
       try {
         if (
           count >= BATCH ||
@@ -213,6 +241,20 @@ const BATCH = 1_000;
 const PUT_OFF_SECONDS = 60;
 const ID_MAX = 512;
 const TEXT_MAX = 1_000;
+
+function add(
+  { messages, preferences, notices }: Found,
+  event: Exclude<ChannelEvent, { type: 'ignored' | 'receipt' }>,
+  request: ReadRequest,
+  connection: OpenConnection,
+  tenantId: string,
+): void {
+  const { id: connectionId, mode, channel } = connection;
+  if (event.type === 'message')
+    messages.push({ connection, tenantId, inboundId: request.id, receivedAt: request.at, event });
+  else if (event.type === 'notice') notices.push({ connection, tenantId, event });
+  else preferences.push({ ...event, tenantId, mode, channel: channel.id, connectionId });
+}
 
 /** What a stranger wrote, cut to what the store can hold. */
 function receiptOf(event: ReceiptEvent, request: StoredRequest, connectionId: string): NewReceipt {

@@ -10,6 +10,11 @@ export interface StoredRequest extends RawRequest {
   readonly adapter: string;
 }
 
+/** One that was read back: when it came is known by the store's clock. */
+export interface ReadRequest extends StoredRequest {
+  readonly at: Date;
+}
+
 /** The bodies travel as one piece of bytes, which is the only form in which they are not written as text first. */
 export const insertRequests = (sql: Sql, requests: readonly StoredRequest[]): Promise<unknown> => {
   let start = 1;
@@ -31,7 +36,7 @@ export const hasWaiting = async (sql: Sql, partition: string): Promise<boolean> 
   (await sql.query(`select from "${partition}" where applied_at is null limit 1`)).length > 0;
 
 /** The next that were not applied, held until the end of the transaction. */
-export const claimRequests = async (sql: Sql, limit: number): Promise<StoredRequest[]> => {
+export const claimRequests = async (sql: Sql, limit: number): Promise<ReadRequest[]> => {
   const rows = await sql.query<{
     id: string;
     connectionId: string;

@@ -15,6 +15,7 @@ import { createRender } from './render.ts';
 import { purgeOlder } from './retention.ts';
 import { createWatch } from './rollouts.ts';
 import { createVerbs, type Verbs } from './service.ts';
+import { createThread, type Thread } from './thread.ts';
 import { createTrack } from './track.ts';
 
 export type { Codes } from './codes.ts';
@@ -22,7 +23,7 @@ export type { DispatchTiming } from './dispatch.ts';
 export { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from './erase.ts';
 export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnbegun, releaseBulk } from './held.ts';
 export { BULK_LIMITS } from './limits.ts';
-export type { Plan, Planner } from './plan.ts';
+export { type Plan, type Planner, type Window, type Windows, windowName } from './plan.ts';
 export { judge, type Refusal, refusalOf } from './policy.ts';
 export { bindSheaf, type Sheaf } from './pour.ts';
 export {
@@ -37,14 +38,16 @@ export {
 export type { Overview, Queries, Summary } from './queries.ts';
 export { isZone, localTime, nextAllowed, type QuietHours } from './quiet.ts';
 export type { NewReceipt, Receipts } from './receipts.ts';
-export { notificationRoutes } from './routes.ts';
-export { page, type SendBody, type SendNotification, STATUSES, sendAheadMs, sendBody } from './schema.ts';
+export { IDEMPOTENCY, notificationRoutes, POLICY } from './routes.ts';
+export { Accepted, page, type SendBody, type SendNotification, STATUSES, sendAheadMs, sendBody } from './schema.ts';
 export type { Verbs } from './service.ts';
 export { tellMessages } from './tell.ts';
+export type { Outgoing, Thread } from './thread.ts';
 export type { NewMessage, Origin, SendCommand } from './types.ts';
 export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {
+  readonly thread: Thread;
   readonly receipts: Receipts;
   /** A worker of this process; start it at most once. */
   readonly dispatcher: Dispatcher;
@@ -80,6 +83,7 @@ export function createNotifications({ traces, ...given }: NotificationsDeps): No
   const queries = createQueries({ ...deps, render });
   return {
     ...queries,
+    thread: createThread({ ...deps, render }),
     ...createVerbs({ ...deps, accept, plan, render, queries }),
     receipts: createReceipts(deps),
     dispatcher,

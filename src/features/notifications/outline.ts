@@ -14,11 +14,15 @@ import { RAW_FIELDS, type SendBody, type SendNotification } from './schema.ts';
 export interface OutlineAsk extends Omit<Ask, 'missingFields' | 'address' | 'addressFault'> {
   /** Fields of the recipient that the channel cannot do without. */
   readonly required: readonly string[];
+  /** Free text where a template is demanded: only for who has just written. */
+  readonly isReply: boolean;
 }
 
 export interface Outline extends Pick<Request, 'rawGiven' | 'template'> {
   /** The channels, then the steps of the fallback. */
   readonly asks: readonly OutlineAsk[];
+  /** One of them is. */
+  readonly isReply: boolean;
   readonly uses: readonly Use[];
   /** Contents that are not a template's. */
   readonly raws: readonly { readonly id: string; readonly content: Content }[];
@@ -115,6 +119,7 @@ function draw(
   ];
   return {
     asks,
+    isReply: asks.some((ask) => ask.isReply),
     rawGiven: RAW_FIELDS.filter((field) => notification[field] !== undefined),
     template: template && {
       slug: template.slug,
@@ -148,22 +153,25 @@ function askOf(
       source: undefined,
       content: undefined,
       language: undefined,
+      isReply: false,
     };
+  const reply = replyOf(channel, notification);
   const rawFields = RAW_FIELDS.filter(
     (field) => Object.hasOwn(channel.content.properties, field) && notification[field] !== undefined,
   );
   const missingRaw = neededRaw(channel, notification);
   const language =
     template && templates.pickLanguage(template, id, [notification.language, recipientLanguage, defaultLanguage]);
-  const source = sourceOf(
+  const ordinary = sourceOf(
     channel,
     notification,
     template !== undefined && language !== undefined,
     rawFields.length > 0 && missingRaw.length === 0,
   );
+  const source = ordinary ?? (reply && 'own');
   const content =
     source === 'own'
-      ? (notification.content?.[id] as Content)
+      ? (reply ?? (notification.content?.[id] as Content))
       : source === 'raw'
         ? rawContent(channel, notification)
         : undefined;
@@ -172,12 +180,20 @@ function askOf(
     channel,
     connected: routes.has(id),
     required: channel.recipient.filter(({ required }) => required).map(({ name }) => name),
-    rawFields,
+    rawFields: reply && notification.content?.[id] === undefined ? [...rawFields, 'body'] : rawFields,
     missingRaw,
     language,
     source,
     content,
+    isReply: reply !== undefined && source === 'own',
   };
+}
+
+/** What would answer a person without a template on a channel that else demands one. */
+function replyOf(channel: AnyChannel, { content, body, template_id }: SendNotification): Content | undefined {
+  const { send, reply } = channel.templatePolicy;
+  if (send !== 'required' || typeof reply !== 'object' || template_id !== undefined) return undefined;
+  return (content?.[channel.id] as Content | undefined) ?? (body === undefined ? undefined : channel.plain?.(body));
 }
 
 /** D9: the template serves the channels it has content for, the channel's own content or the raw fields serve the others. */

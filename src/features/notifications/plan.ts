@@ -5,6 +5,7 @@
 import { AddressError, type AnyChannel, type Registry } from '../../channel-kit/index.ts';
 import { soon } from '../../lib/cache.ts';
 import { ApiError } from '../../lib/errors.ts';
+import type { Mode } from '../../lib/http.ts';
 import { messageIdOf, newNotificationId } from '../../lib/ids.ts';
 import type { ConnectionRoute, Connections } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates } from '../templates/index.ts';
@@ -27,14 +28,29 @@ export interface Plan {
 /** One plan per command, in order. Throws `validation_failed` for a time that cannot be. */
 export type Planner = (origin: Origin, commands: readonly SendCommand[]) => Promise<readonly Plan[]>;
 
+/** How long free text may answer somebody, by the store's clock. */
+export interface Window {
+  readonly endsAt: Date;
+  readonly isOpen: boolean;
+}
+/** The windows of these, by `windowName`; none for who has never written, and where the channel has no such rule. */
+export type Windows = (
+  tenantId: string,
+  mode: Mode,
+  asked: readonly { readonly connectionId: string; readonly address: string }[],
+) => Promise<ReadonlyMap<string, Window>>;
+export const windowName = (connectionId: string, address: string): string => `${connectionId} ${address}`;
+
 export interface PlanDeps {
+  /** Asked only for free text where a template is demanded. */
+  readonly windows: Windows;
   readonly registry: Registry;
   readonly tenants: Tenants;
   readonly connections: Connections;
   readonly templates: Templates;
 }
 
-export function createPlanner({ registry, tenants, connections, templates }: PlanDeps): Planner {
+export function createPlanner({ registry, tenants, connections, templates, windows }: PlanDeps): Planner {
   const outliner = createOutliner();
   return async (origin, commands) => {
     const { tenantId, mode } = origin.principal;
@@ -45,14 +61,18 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
       ...slugs.map((slug) => (slug === undefined ? undefined : templates.resolve(tenantId, slug))),
     ]);
     const templateOf = (slug: string | undefined) => resolved[slugs.indexOf(slug)];
-    const outlineOf = outliner({ registry, routes, templates, defaultLanguage: tenant.defaultLanguage });
-    return commands.map((command) => {
-      const { body } = command;
+    const drawing = { registry, templates, defaultLanguage: tenant.defaultLanguage };
+    const outlineOf = outliner({ ...drawing, routes });
+    const late: number[] = [];
+    const planOne = (command: SendCommand, nth: number, known?: ReadonlyMap<string, Window>): Plan => {
+      const { body, via } = command;
       const template = templates.pick(templateOf(body.notification.template_id), () =>
         personOf(registry, body, tenant.defaultCountry),
       );
-      const outline = outlineOf(body, template);
-      const asks = outline.asks.map((one) => ask(one, body.recipient, tenant.defaultCountry));
+      const own = via ? new Map(routes).set(via.channel.id, via) : routes;
+      const outline = via ? createOutliner()({ ...drawing, routes: own })(body, template) : outlineOf(body, template);
+      const asks = outline.asks.map((one) => ask(one, body.recipient, tenant.defaultCountry, own, known));
+      if (!known && outline.isReply) late.push(nth);
       const notificationId = newNotificationId();
       return {
         notificationId,
@@ -63,19 +83,59 @@ export function createPlanner({ registry, tenants, connections, templates }: Pla
           template: outline.template,
           data: judgeData(body.notification.data ?? {}, outline, template, templates),
         },
-        messages: messagesOf({ command, origin, asks, template, routes, notificationId }),
+        messages: messagesOf({ command, origin, asks, template, routes: own, notificationId }),
       };
-    });
+    };
+    const plans = commands.map((command, nth) => planOne(command, nth));
+    if (late.length === 0) return plans;
+    // Whether they may answer is one question for all of them, and they are planned again with what is known then.
+    const asked = late.flatMap((nth) => placesOf(plans[nth] as Plan, commands[nth]?.via, routes));
+    const known = await windows(tenantId, mode, asked);
+    for (const nth of late) plans[nth] = planOne(commands[nth] as SendCommand, nth, known);
+    return plans;
   };
 }
 
+/** Where a plan would write to. */
+const placesOf = (
+  { request: { asks } }: Plan,
+  via: ConnectionRoute | undefined,
+  routes: ReadonlyMap<string, ConnectionRoute>,
+): { connectionId: string; address: string }[] =>
+  asks.flatMap(({ id, address }) => {
+    const route = via?.channel.id === id ? via : routes.get(id);
+    return address === undefined || !route ? [] : [{ connectionId: route.connectionId, address }];
+  });
+
+/** An answer to a person is one until its time is over; before anybody has asked, it is none. */
+function answerOf(
+  { id, source, content, isReply }: OutlineAsk,
+  address: string | undefined,
+  routes: ReadonlyMap<string, ConnectionRoute>,
+  known: ReadonlyMap<string, Window> | undefined,
+): Pick<Ask, 'source' | 'content' | 'windowEnd'> {
+  if (!isReply) return { source, content, windowEnd: undefined };
+  const window =
+    address === undefined ? undefined : known?.get(windowName(routes.get(id)?.connectionId ?? '', address));
+  return window?.isOpen
+    ? { source, content, windowEnd: undefined }
+    : { source: undefined, content: undefined, windowEnd: window?.endsAt };
+}
+
 /** One channel of the request for one person. */
-function ask(outline: OutlineAsk, recipient: SendBody['recipient'], country: string | undefined): Ask {
+function ask(
+  outline: OutlineAsk,
+  recipient: SendBody['recipient'],
+  country: string | undefined,
+  routes: ReadonlyMap<string, ConnectionRoute>,
+  known: ReadonlyMap<string, Window> | undefined,
+): Ask {
   const { channel, required } = outline;
   let missingFields: readonly string[] = NONE;
   for (const name of required)
     if (recipient[name] === undefined) missingFields = required.filter((field) => recipient[field] === undefined);
   const { address, addressFault } = channel ? addressOf(channel, recipient, missingFields, country) : NOWHERE;
+  const { source, content, windowEnd } = answerOf(outline, address, routes, known);
   return {
     id: outline.id,
     param: outline.param,
@@ -86,8 +146,9 @@ function ask(outline: OutlineAsk, recipient: SendBody['recipient'], country: str
     addressFault,
     rawFields: outline.rawFields,
     missingRaw: outline.missingRaw,
-    source: outline.source,
-    content: outline.content,
+    source,
+    windowEnd,
+    content,
     language: outline.language,
   };
 }

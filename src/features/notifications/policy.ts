@@ -34,6 +34,8 @@ export interface Ask {
   readonly rawFields: readonly string[];
   readonly missingRaw: readonly string[];
   readonly source: Source | undefined;
+  /** When the time was over in which free text could answer this person. */
+  readonly windowEnd?: Date | undefined;
   /** What a raw or own source sends, variables still in place. */
   readonly content: Content | undefined;
   readonly language: string | undefined;
@@ -119,15 +121,29 @@ const recipientValid: Rule = ({ asks }) =>
       : [],
   );
 
-/** N-09, N-17: where the channel demands a template, nothing is sent anywhere without one. */
+/**
+ * N-09, N-17: where the channel demands a template, nothing is sent anywhere without one; but for free text that answers a
+ * person in time.
+ */
 const templateRequired: Rule = ({ asks, notification }) =>
   asks
-    .filter(({ channel }) => channel?.templatePolicy.send === 'required' && !notification.template_id)
-    .map(({ id }) => ({
-      code: 'template_required',
-      message: `The channel ${id} only sends templates: add notification.template_id, and the template's variables in notification.data. Nothing was sent on any channel.`,
-      param: 'notification.template_id',
-    }));
+    .filter(
+      ({ channel, source }) => channel?.templatePolicy.send === 'required' && !notification.template_id && !source,
+    )
+    .map(({ id, windowEnd }) =>
+      windowEnd
+        ? {
+            code: 'outside_window',
+            message: `The channel ${id} took free text for this person until ${windowEnd.toISOString()}. Add notification.template_id, or wait until the person writes again. Nothing was sent on any channel.`,
+            param: 'notification.template_id',
+            details: { channel: id, window_expired_at: windowEnd.toISOString() },
+          }
+        : {
+            code: 'template_required',
+            message: `The channel ${id} only sends templates: add notification.template_id, and the template's variables in notification.data. Nothing was sent on any channel.`,
+            param: 'notification.template_id',
+          },
+    );
 
 const rawNotAllowed: Rule = ({ asks, notification, rawGiven }) => {
   if (!notification.template_id || !asks.every(({ channel }) => channel?.templatePolicy.send === 'required')) return [];

@@ -79,6 +79,22 @@ export const messagesOfMany = (
   return sql.query(text, values);
 };
 
+/** What went to one address by one connection, from a place on. */
+export const messagesTo = (
+  sql: Sql,
+  to: { tenantId: string; mode: Mode; channel: string; address: string; connectionId: string },
+  from: string | undefined,
+  order: 'asc' | 'desc',
+  limit: number,
+): Promise<Message[]> =>
+  sql.query(
+    `select ${MESSAGE} from (
+       select * from messages where tenant_id = $1 and address = $2 and mode = $3 and channel = $4 and connection_id = $5
+         and ($6::uuid is null or id ${order === 'asc' ? '>' : '<'} $6) order by id ${order} limit $7
+     ) m left join template_versions v on v.id = m.template_version_id order by m.id ${order}`,
+    [to.tenantId, to.address, to.mode, to.channel, to.connectionId, from ?? null, limit],
+  );
+
 /** Messages by status among the newest `max` that match. */
 export const countMessages = (sql: Sql, filter: Filter, max: number): Promise<{ status: Status; count: number }[]> => {
   const { text, values } = where(filter, undefined);

@@ -21,9 +21,10 @@ import {
 import { SEND_ROUTE, type Verbs } from './service.ts';
 import type { Origin } from './types.ts';
 
-const POLICY = [
+export const POLICY = [
   'channel_unknown',
   'template_required',
+  'outside_window',
   'raw_not_allowed',
   'recipient_field_missing',
   'invalid_recipient',
@@ -36,7 +37,7 @@ const POLICY = [
   'channel_not_connected',
   'recipient_rate_limited',
 ] as const;
-const IDEMPOTENCY = [
+export const IDEMPOTENCY = [
   'idempotency_key_invalid',
   'idempotency_key_conflict',
   'idempotency_key_reused',

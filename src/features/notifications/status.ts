@@ -58,7 +58,7 @@ export const MOVES: Readonly<Record<Status, Readonly<Record<'accepted' | 'delive
 };
 
 /** What a word can make true. */
-export type StatusEvent = Exclude<Extract<EventType, `message.${string}`>, 'message.queued'>;
+export type StatusEvent = Exclude<Extract<EventType, `message.${string}`>, 'message.queued' | 'message.received'>;
 
 export interface Fold {
   readonly state: State;

@@ -1,6 +1,7 @@
 /** The shapes that travel through the rooms. */
 import type { Content, Recipient } from '../../channel-kit/index.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
+import type { ConnectionRoute } from '../connections/index.ts';
 import type { QuietHours } from './quiet.ts';
 import type { RawFields, SendBody } from './schema.ts';
 import type { State } from './status.ts';
@@ -14,6 +15,8 @@ export interface SendCommand {
   /** Length of the request, for the measure of what waits. */
   readonly bytes: number;
   readonly retryOf?: string;
+  /** The connection that carries its channel, in place of the one that would be chosen. */
+  readonly via?: ConnectionRoute;
 }
 
 /** Where a command came from: kept with each message, which is its audit. */

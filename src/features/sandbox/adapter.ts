@@ -10,6 +10,7 @@ import {
   DeliveryError,
   FAULTS,
   hmac,
+  type InboundMessage,
   type RawRequest,
   type Receipt,
   type SandboxStep,
@@ -104,9 +105,16 @@ export interface SandboxReceipt {
   readonly at: string;
 }
 
-/** The receipt of a channel whose real provider sends none: our own form, signed like any other. */
-export function signReceipt(receipt: SandboxReceipt, url: string, secret: Buffer, at: Date): RawRequest {
-  const body = Buffer.from(JSON.stringify(receipt));
+/** What a person writes who is played. */
+export interface SandboxMessage {
+  readonly key: string;
+  readonly message: Pick<InboundMessage, 'providerId' | 'person' | 'content' | 'replyTo'>;
+  readonly at: string;
+}
+
+/** The callback of a channel whose real provider sends none: our own form, signed like any other. */
+export function signCallback(said: SandboxReceipt | SandboxMessage, url: string, secret: Buffer, at: Date): RawRequest {
+  const body = Buffer.from(JSON.stringify(said));
   return {
     method: 'POST',
     url,
@@ -117,13 +125,15 @@ export function signReceipt(receipt: SandboxReceipt, url: string, secret: Buffer
   };
 }
 
-export const verifyReceipt = ({ headers, body }: RawRequest, secret: Buffer): boolean =>
+export const verifyCallback = ({ headers, body }: RawRequest, secret: Buffer): boolean =>
   sameBytes(headers[SIGNATURE], hmac('sha256', secret, body).toString('hex'));
 
-/** Total: what is not a receipt of ours is ignored. */
-export function parseReceipt({ body }: RawRequest): readonly ChannelEvent[] {
+/** Total: what is not a callback of ours is ignored. */
+export function parseCallback({ body }: RawRequest): readonly ChannelEvent[] {
   try {
-    const { key, provider_id, reference, receipt, fault, at } = JSON.parse(body.toString('utf8')) as SandboxReceipt;
+    const said = JSON.parse(body.toString('utf8')) as SandboxReceipt | SandboxMessage;
+    if ('message' in said) return [{ type: 'message', key: said.key, at: new Date(said.at), ...said.message }];
+    const { key, provider_id, reference, receipt, fault, at } = said;
     return [
       {
         type: 'receipt',
@@ -136,6 +146,6 @@ export function parseReceipt({ body }: RawRequest): readonly ChannelEvent[] {
       },
     ];
   } catch {
-    return [{ type: 'ignored', reason: 'not a receipt of the sandbox' }];
+    return [{ type: 'ignored', reason: 'not a callback of the sandbox' }];
   }
 }

@@ -1,6 +1,8 @@
 /** The sandbox: the provider of test keys, its outbox, and the receipts it plays back. */
 import {
+  AddressError,
   type AnyAdapter,
+  type AnyChannel,
   type Content,
   hmac,
   type Preview,
@@ -13,17 +15,17 @@ import type { Vault } from '../../lib/crypto.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
-import { fromWire, notificationIdOf, toWire } from '../../lib/ids.ts';
+import { fromWire, newId, notificationIdOf, toWire } from '../../lib/ids.ts';
 import { type List, readCursor } from '../../lib/list.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import {
   createSandboxAdapter,
-  parseReceipt,
+  parseCallback,
   SANDBOX_ADAPTER,
-  signReceipt,
+  signCallback,
   takesBack,
-  verifyReceipt,
+  verifyCallback,
 } from './adapter.ts';
 import { advanceOutbox, dueOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
@@ -49,7 +51,7 @@ export interface Sandbox {
   /** The door of the sandbox's own receipts. */
   readonly webhook: {
     verify(request: RawRequest, connectionId: string): boolean;
-    parse(request: RawRequest): ReturnType<typeof parseReceipt>;
+    parse(request: RawRequest): ReturnType<typeof parseCallback>;
   };
   /** Posts the receipts that are due through `post`; returns how many. */
   play(): Promise<number>;
@@ -62,6 +64,18 @@ export interface Sandbox {
   get(principal: Principal, messageId: string): Promise<OutboxItem>;
   /** Lets the recipient do something now. Throws `not_found`, and `conflict` for a message the sandbox has not taken. */
   react(principal: Principal, messageId: string, receipt: Receipt): Promise<void>;
+  /** Lets a person write. Throws `not_found` for a live key, `channel_unknown`, `invalid_recipient`. Answers with the provider's id of it. */
+  write(principal: Principal, letter: Letter): Promise<{ readonly provider_id: string }>;
+}
+
+export interface Letter {
+  readonly channel: string;
+  /** Recipient fields by which the person would be written to. */
+  readonly from: Readonly<Record<string, string>>;
+  readonly name?: string;
+  readonly text: string;
+  /** The provider's id of what is answered. */
+  readonly replyTo?: string;
 }
 
 export interface SandboxDeps {
@@ -134,7 +148,7 @@ export function createSandbox({
     await post(
       SANDBOX_ADAPTER,
       toWire('connection', row.connectionId),
-      signReceipt(receipt, url, secretOf(row.connectionId), at),
+      signCallback(receipt, url, secretOf(row.connectionId), at),
     );
   }
 
@@ -164,7 +178,10 @@ export function createSandbox({
   return {
     adapterOf: (connection) =>
       connection.mode === 'sandbox' ? (adapters.get(connection.channel.id) ?? connection.adapter) : connection.adapter,
-    webhook: { verify: (request, connectionId) => verifyReceipt(request, secretOf(connectionId)), parse: parseReceipt },
+    webhook: {
+      verify: (request, connectionId) => verifyCallback(request, secretOf(connectionId)),
+      parse: parseCallback,
+    },
     async play() {
       const played = await db.transaction(async (trx) => {
         const rows = await dueOutbox(trx, 200);
@@ -211,5 +228,44 @@ export function createSandbox({
         connection,
       );
     },
+    async write({ tenantId, mode }, { channel: id, from, name, text, replyTo }) {
+      if (mode !== 'sandbox') throw new ApiError('not_found');
+      const route = (await connections.routes(tenantId, mode)).get(id);
+      if (!route) throw new ApiError('channel_unknown', undefined, { param: 'channel' });
+      const person = personOf(route.channel, from);
+      const providerId = `sandbox-${newId()}`;
+      const url = `${publicUrl()}/hooks/${SANDBOX_ADAPTER}/${toWire('connection', route.connectionId)}`;
+      const at = clock.now();
+      const message = {
+        providerId,
+        person: { ...person, ...(name === undefined ? {} : { name }) },
+        content: { kind: 'text' as const, text },
+        ...(replyTo === undefined ? {} : { replyTo }),
+      };
+      await post(
+        SANDBOX_ADAPTER,
+        toWire('connection', route.connectionId),
+        signCallback({ key: providerId, message, at: at.toISOString() }, url, secretOf(route.connectionId), at),
+      );
+      return { provider_id: providerId };
+    },
+  };
+}
+
+/** As the channel knows somebody: by a telephone number or a mailbox where it has one, else by an address of its own. */
+function personOf(channel: AnyChannel, from: Readonly<Record<string, string>>) {
+  let address: string;
+  try {
+    address = channel.address(from, {});
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+    throw new ApiError('invalid_recipient', error.message, { param: `from.${error.field}` });
+  }
+  const fields = channel.recipient.filter(({ name }) => from[name] !== undefined);
+  const [field] = fields;
+  const kind = field?.type === 'phone' || field?.type === 'email' ? field.type : `${channel.id}_user`;
+  return {
+    recipient: Object.fromEntries(fields.map(({ name }) => [name, from[name] as string])),
+    identities: [{ kind, value: address }],
   };
 }

@@ -79,4 +79,44 @@ export const sandboxRoutes = (sandbox: Sandbox): readonly Route[] => [
       return { status: 202 };
     },
   }),
+  route({
+    method: 'POST',
+    path: '/api/v1/sandbox/messages',
+    auth: 'key',
+    scope: 'send',
+    tag: 'Sandbox',
+    audit: 'sandbox.written',
+    summary: 'Play a person who writes',
+    description:
+      'With a test key: the message comes in through the same signed door as a real one, with all that follows. ' +
+      '`reply_to` is the provider id of what it answers.',
+    body: Type.Object(
+      {
+        channel: Type.String({ minLength: 1, maxLength: 64 }),
+        from: Type.Record(Type.String(), Type.String({ minLength: 1, maxLength: 320 }), {
+          minProperties: 1,
+          maxProperties: 10,
+          description: 'Recipient fields by which the person would be written to.',
+        }),
+        name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+        text: Type.String({ minLength: 1, maxLength: 10_000 }),
+        reply_to: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+      },
+      { additionalProperties: false },
+    ),
+    replies: {
+      202: {
+        description: 'On its way.',
+        schema: Type.Object({ provider_id: Type.String() }, { additionalProperties: false }),
+      },
+    },
+    errors: ['not_found', 'channel_unknown', 'invalid_recipient', 'validation_failed'],
+    async handler({ principal, body: { reply_to, ...letter } }) {
+      const written = await sandbox.write(principal, {
+        ...letter,
+        ...(reply_to === undefined ? {} : { replyTo: reply_to }),
+      });
+      return { status: 202, body: written, noted: {} };
+    },
+  }),
 ];

@@ -182,6 +182,8 @@ export interface Tenants extends Sessions, Recovery {
   /** Felt within 5 s. */
   limit(tenantId: string, change: LimitTenant, actor?: Principal['actor']): Promise<TenantLimits>;
   updateTenant(principal: Principal, settings: Partial<TenantSettings>): Promise<Tenant>;
+  /** Who may sign in for a tenant, by name. */
+  people(tenantId: string): Promise<readonly User[]>;
   /** Confirmed addresses of the tenant's people, for letters that concern all of them. */
   mailTo(tenantId: string): Promise<readonly string[]>;
   /** Runs inside the transaction of every new tenant, in the order of registration. */

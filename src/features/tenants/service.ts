@@ -176,6 +176,8 @@ export function createTenants({ db, vault, clock, log, config, audit, limits, ma
       }),
 
     tenant,
+    people: async (tenantId) =>
+      (await store.listPeople(db, tenantId)).map(({ id, email, name }) => ({ id, email, name })),
     mailTo: (tenantId) => store.listAddresses(db, tenantId, MAILED_MAX),
 
     async updateTenant({ tenantId }, settings) {

@@ -133,6 +133,9 @@ export async function findUnclaimed(sql: Sql): Promise<string | undefined> {
   );
   return row?.email;
 }
+export const listPeople = (sql: Sql, tenantId: string): Promise<UserRow[]> =>
+  sql.query(`select ${USER} from users where tenant_id = $1 order by name, id`, [tenantId]);
+
 /** Confirmed ones. */
 export const listAddresses = async (sql: Sql, tenantId: string, most: number): Promise<string[]> =>
   (
