@@ -16,6 +16,7 @@ import { inboundRoutes } from './features/inbound/index.ts';
 import { notificationRoutes } from './features/notifications/index.ts';
 import { createPortal, type Portal } from './features/portal/index.ts';
 import { sandboxRoutes } from './features/sandbox/index.ts';
+import { suppressionRoutes } from './features/suppressions/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
 import { tenantRoutes } from './features/tenants/index.ts';
 import { webhookRoutes } from './features/webhooks/index.ts';
@@ -49,6 +50,7 @@ export function serve(deps: Deps): Served {
     publicUrl,
     registry,
     sandbox,
+    suppressions,
     templates,
     tenants,
     webhooks,
@@ -58,6 +60,7 @@ export function serve(deps: Deps): Served {
     ...tenantRoutes(tenants),
     ...connectionRoutes(connections),
     ...templateRoutes(templates),
+    ...suppressionRoutes(suppressions),
     ...sandboxRoutes(sandbox),
     // Before the notifications, one of which could be called bulk otherwise.
     ...bulkRoutes({ registry, bulks }),

@@ -33,6 +33,7 @@ import {
   tellMessages,
 } from './features/notifications/index.ts';
 import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
+import { createSuppressions, type Suppressions } from './features/suppressions/index.ts';
 import { createTemplates, type Templates } from './features/templates/index.ts';
 import { createTenants, type Tenants } from './features/tenants/index.ts';
 import { createWebhooks, type Webhooks, type WebhookTiming } from './features/webhooks/index.ts';
@@ -67,6 +68,7 @@ export interface Deps {
   readonly connections: Connections;
   readonly sandbox: Sandbox;
   readonly templates: Templates;
+  readonly suppressions: Suppressions;
   readonly notifications: Notifications;
   readonly feed: Feed;
   readonly bulks: Bulks;
@@ -134,6 +136,7 @@ export async function createDeps({
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const templates = createTemplates({ db, registry, clock, log, audit });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
+  const suppressions = createSuppressions({ db, vault, registry, events, connections, tenants });
   const sandbox: Sandbox = createSandbox({
     db,
     registry,
@@ -154,6 +157,7 @@ export async function createDeps({
     tenants,
     connections,
     templates,
+    suppressions,
     events,
     idempotency,
     doorbell,
@@ -218,7 +222,7 @@ export async function createDeps({
     publicUrl,
     timing: timing?.webhooks,
   });
-  const erasures = createErasures({ db, log, clock, registry, vault, events, tenants });
+  const erasures = createErasures({ db, log, clock, registry, vault, events, tenants, suppressions });
 
   return {
     config,
@@ -238,6 +242,7 @@ export async function createDeps({
     connections,
     sandbox,
     templates,
+    suppressions,
     notifications,
     feed,
     bulks,

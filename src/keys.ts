@@ -6,6 +6,7 @@ import type { Deps } from './deps.ts';
 import { PLATFORM } from './features/audit/index.ts';
 import { SEALED_CONNECTIONS } from './features/connections/index.ts';
 import { SEALED_ERASURES } from './features/erasure/index.ts';
+import { SEALED_SUPPRESSIONS } from './features/suppressions/index.ts';
 import { SEALED_ENDPOINTS } from './features/webhooks/index.ts';
 import { ConfigError, readConfig } from './lib/config.ts';
 import { newEncryptionKey } from './lib/crypto.ts';
@@ -13,7 +14,7 @@ import { type EncryptionKey, nextKeyId, readKeys } from './lib/encryption-keys.t
 import { countByKey, ROOT, reseal } from './lib/sealed.ts';
 import { out, outJson } from './terminal.ts';
 
-const COLUMNS = [ROOT, SEALED_CONNECTIONS, SEALED_ERASURES, SEALED_ENDPOINTS];
+const COLUMNS = [ROOT, SEALED_CONNECTIONS, SEALED_ERASURES, SEALED_ENDPOINTS, SEALED_SUPPRESSIONS];
 type Part = Pick<Deps, 'db' | 'vault' | 'audit'>;
 
 export interface KeyState {

@@ -66,6 +66,7 @@ export const email: Channel<EmailContent> = {
     maxChars: 500_000,
   },
   templatePolicy: { send: 'optional', reply: 'anytime', approval: 'none' },
+  optOut: { link: true },
   // The second wait is longer than the five minutes that greylisting servers ask for.
   retry: { delaysSeconds: [30, 330, 1_800, 7_200] },
   sandbox: [

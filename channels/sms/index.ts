@@ -22,6 +22,7 @@ export const sms: Channel<SmsContent> = {
   content: SmsContent,
   capabilities: { receipts: ['sent', 'delivered', 'failed'], inbound: false, media: [], maxChars: 1_600 },
   templatePolicy: { send: 'optional', reply: 'anytime', approval: 'none' },
+  optOut: { words: 'all' },
   retry: { delaysSeconds: [5, 30, 120, 600] },
   sandbox: [
     ...phoneCases,

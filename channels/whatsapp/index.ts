@@ -13,6 +13,7 @@ export const whatsapp: Channel<WhatsAppContent> = {
   content: WhatsAppContent,
   capabilities: { receipts: ['sent', 'delivered', 'read', 'failed'], inbound: false, media: [], maxChars: 4_096 },
   templatePolicy: { send: 'required', reply: { hoursAfterInbound: 24 }, approval: 'provider' },
+  optOut: { words: 'marketing' },
   retry: { delaysSeconds: [5, 30, 120, 600, 1_800] },
   sandbox: [
     ...phoneCases,

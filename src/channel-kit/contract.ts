@@ -105,6 +105,16 @@ export interface TemplatePolicy {
   readonly approval: 'none' | 'provider';
 }
 
+export interface OptOut {
+  /**
+   * What somebody gives up who answers STOP to a sender, and what a provider means that refuses on the person's wish. Absent:
+   * such a word is a word like any other.
+   */
+  readonly words?: 'all' | 'marketing';
+  /** Marketing carries an address at which one click ends it (`Outbound.unsubscribeUrl`). */
+  readonly link?: boolean;
+}
+
 export type Recipient = Readonly<Record<string, string>>;
 /** What a channel sends, already rendered. The real shape is the channel's `content` schema. */
 export type Content = Readonly<Record<string, unknown>>;
@@ -130,6 +140,8 @@ export interface Channel<M extends Content = Content> {
   readonly content: TObject;
   readonly capabilities: Capabilities;
   readonly templatePolicy: TemplatePolicy;
+  /** How a person says here that he no longer wants to be written to. Absent: only bounces, complaints and the tenant's own list count. */
+  readonly optOut?: OptOut;
   /** Waits before each retry; its length is the number of retries. */
   readonly retry: { readonly delaysSeconds: readonly number[] };
   readonly sandbox: readonly SandboxCase[];
@@ -198,6 +210,8 @@ export interface Outbound<M extends Content = Content> {
   readonly address: string;
   readonly content: M;
   readonly language?: string;
+  /** Marketing on a channel whose `optOut.link` is set: a POST to it, without more, ends it (RFC 8058). */
+  readonly unsubscribeUrl?: string;
 }
 
 /** The provider took it. */

@@ -10,6 +10,7 @@ export const FEATURES = [
   'tenants',
   'connections',
   'templates',
+  'suppressions',
   'sandbox',
   'notifications',
   'bulks',

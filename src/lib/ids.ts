@@ -32,6 +32,7 @@ export const PREFIXES = {
   merge: 'mrg',
   conversation: 'cnv',
   media: 'med',
+  suppression: 'sup',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

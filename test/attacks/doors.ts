@@ -24,6 +24,10 @@ key manage  GET,PATCH,DELETE /api/v1/connections/:connection_id
 key manage  POST /api/v1/connections/:connection_id/test
 key manage  POST /api/v1/recipients/erase
 key manage  GET /api/v1/recipients/erasures/:erasure_id
+key read    GET /api/v1/suppressions
+key manage  POST /api/v1/suppressions
+key read    GET /api/v1/suppressions/:suppression_id
+key manage  DELETE /api/v1/suppressions/:suppression_id
 key read    GET /api/v1/gateways
 key read    GET /api/v1/events
 key read    GET /api/v1/events/:event_id

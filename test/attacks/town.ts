@@ -145,7 +145,15 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
     const event = await until(async () => (await must(200, 'GET', '/api/v1/events?limit=1', undefined, mode)).data[0], {
       what: 'an event',
     });
+    const added = await must(
+      200,
+      'POST',
+      '/api/v1/suppressions',
+      { suppressions: [{ channel: 'email', address: `never.${mode}.${canary}@people.example`, note: canary }] },
+      mode,
+    );
     ids[mode] = {
+      suppression_id: added.data[0].id,
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,
       event_id: event.id,

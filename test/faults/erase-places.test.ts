@@ -76,11 +76,12 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
   ],
   'keyed hashes of addresses, and hashes of requests': [
     'erasures.digests',
+    'suppressions.digest',
     'otp_sends.address',
     'idempotency.request_hash',
     'bulks.rows_hash',
   ],
-  'sealed, and gone when the work is done': ['erasures.sealed'],
+  'sealed, and gone when the work is done': ['erasures.sealed', 'suppressions.sealed'],
   'ids that a provider gave': [
     'provider_refs.provider_id',
     'attempts.provider_id',
@@ -137,6 +138,11 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'receipts.fault',
     'receipts.receipt',
     'rollouts.status',
+    'suppressions.channel',
+    'suppressions.created_by',
+    'suppressions.mode',
+    'suppressions.reason',
+    'suppressions.scope',
     'template_versions.status',
     'templates.category',
     'tenants.default_country',
@@ -236,6 +242,11 @@ async function plant(one: string, test: string, bulkId: string): Promise<readonl
      )
      insert into delivery_attempts (delivery_id, number, tenant_id, started_at, duration_ms, status_code, answer)
      select id, 1, $1, now(), 5, 200, $2 from made`,
+    [tenantId, WORDS],
+  );
+  await put(
+    ['suppressions.note'],
+    `insert into suppressions (id, tenant_id, mode, channel, digest, scope, reason, note) values (uuid_at(now()), $1, 'live', 'sms', 'x', 'all', 'manual', $2)`,
     [tenantId, WORDS],
   );
   // Of a connection that nothing is sent through meanwhile.

@@ -63,12 +63,14 @@ it.each([
   const owner = randomUUID();
   const [late, current] = await claimTwice(owner);
   expect([current.id, current.fence]).toEqual([late.id, late.fence + 1]);
-  const { db, idempotency } = product.deps;
+  const { db, idempotency, registry, suppressions } = product.deps;
   const [message] = await loadMessages(db, [late.id]);
   const results = [resultOf(late, message as Message, 'refused'), resultOf(current, message as Message, 'accepted')];
   const verdicts = ['lease_lost', 'recorded'];
   if (place === 'last') for (const list of [results, verdicts]) list.reverse();
-  expect(await createRecorder({ db, events: createEvents(), idempotency, owner })(results)).toEqual(verdicts);
+  expect(
+    await createRecorder({ db, events: createEvents(), idempotency, registry, suppressions, owner })(results),
+  ).toEqual(verdicts);
   const { query } = product.database;
   expect(await query('select status, outcome from messages where id = $1', [late.id])).toEqual([
     { status: 'sent', outcome: null },

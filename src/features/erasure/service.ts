@@ -6,18 +6,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AddressError, type Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { addressDigest, type Vault } from '../../lib/crypto.ts';
+import type { Vault } from '../../lib/crypto.ts';
 import type { Db, Trx } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
-import type { SealedColumn } from '../../lib/sealed.ts';
 import { erasePeople } from '../conversations/index.ts';
 import type { Events } from '../events/index.ts';
 import { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from '../notifications/index.ts';
+import type { Suppressions } from '../suppressions/index.ts';
 import type { Tenants } from '../tenants/index.ts';
-import { type Needles, needlesOf } from './needles.ts';
+import { needlesOf } from './needles.ts';
 import {
   callbacksAbout,
   emptyCallbacks,
@@ -32,6 +32,7 @@ import {
   wipeCallbacks,
 } from './scans.ts';
 import type { ErasureView, Person } from './schema.ts';
+import { place, type Sealed, Unsealable, unseal } from './seal.ts';
 import {
   type Counts,
   claimErasure,
@@ -72,6 +73,7 @@ export interface ErasureDeps {
   readonly vault: Vault;
   readonly events: Events;
   readonly tenants: Pick<Tenants, 'tenant'>;
+  readonly suppressions: Pick<Suppressions, 'digestOf' | 'forget'>;
 }
 
 const AT_ONCE_MS = 5_000;
@@ -89,9 +91,6 @@ const SPOKEN_OF_DAYS = 4;
 const NOTHING: Counts = { notifications: 0, messages: 0, cancelled: 0, callbacks: 0, mentions: 0 };
 const BEGIN: Position = { phase: 'direct', scan: 0, after: null, left: false };
 
-interface Sealed extends Needles {
-  readonly addresses: readonly string[];
-}
 /** What a step leaves: where to go on, what it has done, and how long to wait. */
 interface Step {
   readonly position?: Position;
@@ -99,19 +98,16 @@ interface Step {
   readonly waitSeconds?: number;
 }
 
-class Unsealable extends Error {}
-
-const place = (tenantId: string, id: string): string => `${tenantId}|erasures|${id}|sealed`;
-
-export const SEALED_ERASURES: SealedColumn = {
-  table: 'erasures',
-  column: 'sealed',
-  key: 'id',
-  fields: ['tenant_id'],
-  place: ({ key, tenant_id }: { key: string; tenant_id: string }) => place(tenant_id, key),
-};
-
-export function createErasures({ db, log, clock, registry, vault, events, tenants }: ErasureDeps): Erasures {
+export function createErasures({
+  db,
+  log,
+  clock,
+  registry,
+  vault,
+  events,
+  tenants,
+  suppressions,
+}: ErasureDeps): Erasures {
   const fields = new Set(registry.channels.flatMap(({ recipient }) => recipient.map(({ name }) => name)));
   let tendedAt = Number.NEGATIVE_INFINITY;
 
@@ -139,13 +135,12 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
         details: { fields: [{ path: 'recipient', message: 'must hold an address that a channel reads, in full' }] },
       });
     const id = newId();
-    const key = vault.derive('suppression');
     await insertErasure(db, {
       id,
       tenantId,
       mode,
       sealed: vault.seal(JSON.stringify({ addresses: [...addresses.values()], ...needles }), place(tenantId, id)),
-      digests: [...addresses].map(([channel, address]) => addressDigest(key, tenantId, channel, address)),
+      digests: [...addresses].map(([channel, address]) => suppressions.digestOf(tenantId, channel, address)),
       position: BEGIN,
       counts: NOTHING,
     });
@@ -160,7 +155,7 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
         taken = await claimErasure(trx, id);
         if (!taken?.sealed) return 'nothing';
         const row = taken;
-        const what = unseal(taken.sealed, row);
+        const what = unseal(vault, taken.sealed, row);
         const { position, done = {}, waitSeconds = 0 } = await PHASES[row.position.phase](trx, row, what);
         const counts = add(row.counts, done);
         if (position) await saveErasure(trx, { id: row.id, position, counts }, waitSeconds);
@@ -178,14 +173,6 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
       log.error({ err, erasure: toWire('erasure', taken.id) }, 'an erasure does not go on');
       await putOffErasure(db, taken.id, lost ? err.message : BROKEN, lost ? LOST_SECONDS : BROKEN_SECONDS);
       return 'waits';
-    }
-  }
-
-  function unseal(sealed: string, { id, tenantId }: ErasureRow): Sealed {
-    try {
-      return JSON.parse(vault.open(sealed, place(tenantId, id))) as Sealed;
-    } catch (err) {
-      throw new Unsealable(`what it looks for cannot be read: ${(err as Error).message}`);
     }
   }
 
@@ -230,6 +217,7 @@ export function createErasures({ db, log, clock, registry, vault, events, tenant
     },
     async drafts(trx, row, what) {
       await emptyParked(trx, { ...row, ...what });
+      await suppressions.forget(trx, row.mode, row.digests);
       const { emptied, left } = await emptyDrafts(trx, { ...row, ...what });
       return {
         position: { ...row.position, phase: 'settle', left: row.position.left || left },

@@ -22,6 +22,8 @@ export interface ErasureRow {
   readonly tenantId: string;
   readonly mode: Mode;
   readonly sealed: string | null;
+  /** Of the addresses, one a channel. */
+  readonly digests: readonly string[];
   readonly position: Position;
   readonly counts: Counts;
   /** Why it does not go on. */
@@ -30,11 +32,11 @@ export interface ErasureRow {
   readonly finishedAt: Date | null;
 }
 
-const ROW = `id, tenant_id as "tenantId", mode, sealed, position, counts, failure, created_at as "createdAt", finished_at as "finishedAt"`;
+const ROW = `id, tenant_id as "tenantId", mode, sealed, digests, position, counts, failure, created_at as "createdAt", finished_at as "finishedAt"`;
 
 export const insertErasure = (
   sql: Sql,
-  row: Omit<ErasureRow, 'failure' | 'createdAt' | 'finishedAt'> & { digests: readonly string[] },
+  row: Omit<ErasureRow, 'failure' | 'createdAt' | 'finishedAt'>,
 ): Promise<unknown> =>
   sql.query(
     `insert into erasures (id, tenant_id, mode, sealed, digests, position, counts) values ($1, $2, $3, $4, $5, $6, $7)`,

@@ -23,6 +23,9 @@ export const EVENT_TYPES = {
   'channel.quality_changed': 'The quality or the sending limit of a number has changed.',
   'channel.name_changed': 'A provider has decided about the name of a sender.',
   'channel.alerted': 'A provider has a warning about an account.',
+  'recipient.suppressed': 'An address is not written to any more; `reason` says why, `scope` what it means.',
+  'recipient.restored':
+    'A suppression was taken away: the person wants it again, or somebody removed it from the list.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
 } as const;

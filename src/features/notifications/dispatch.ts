@@ -55,7 +55,7 @@ const IN_FLIGHT_MAX = 4_096;
 const RECORD_AGAIN_MS = 500;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { db, connections, events, idempotency, log, timing } = deps;
+  const { db, connections, log, timing } = deps;
   const owner = randomUUID();
   const pace = createPace({ ...(timing.breaker ?? BREAKER), random: timing.random });
   const report = createReport({ connections, log, pace, track: deps.track });
@@ -63,7 +63,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   // The store's clock, as of the last claim: what is due was decided by it.
   const clock: Clock = { now: () => new Date(Date.now() + offsetMs) };
   const recorder = createBatcher<Result, 'recorded' | 'lease_lost'>({
-    flush: createRecorder({ db, events, idempotency, owner }),
+    flush: createRecorder({ ...deps, owner }),
     maxItems: BATCH,
     enough: BATCH / 2,
     flights: 2,

@@ -1,6 +1,6 @@
 /**
  * What each claimed message asks for, in the order of the questions: is it over, can it be carried here, did its process die
- * in the call, has it expired, shall it go?
+ * in the call, has it expired, does its person want it, shall it go?
  */
 import { setMaxListeners } from 'node:events';
 import type { AnyAdapter, Registry } from '../../channel-kit/index.ts';
@@ -8,6 +8,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
+import type { Suppressions } from '../suppressions/index.ts';
 import type { Templates } from '../templates/index.ts';
 import type { Claimed } from './claim.ts';
 import { attempt, type Job, settle, type Timing } from './deliver.ts';
@@ -28,6 +29,7 @@ export interface PrepareDeps {
   readonly registry: Registry;
   readonly connections: Connections;
   readonly templates: Templates;
+  readonly suppressions: Suppressions;
   readonly render: Render;
   /** The connection's own adapter, or the sandbox in its place. */
   readonly adapterOf: (connection: OpenConnection) => AnyAdapter;
@@ -50,7 +52,7 @@ export interface Taken {
 const ELSEWHERE_MS = 60_000;
 
 export async function prepare(
-  { registry, connections, templates, render, adapterOf, log, timing, clock, learn, track }: PrepareDeps,
+  { registry, connections, templates, suppressions, render, adapterOf, log, timing, clock, learn, track }: PrepareDeps,
   taken: readonly Taken[],
   deadline: number,
 ): Promise<readonly Prepared[]> {
@@ -60,9 +62,10 @@ export async function prepare(
     connectionIds.add(claimed.connectionId);
     if (message?.templateVersionId) versionIds.add(message.templateVersionId);
   }
-  const [open, versions] = await Promise.all([
+  const [open, versions, barred] = await Promise.all([
     connections.open([...connectionIds], { archived: true }),
     templates.versions([...versionIds]),
+    suppressions.barred(taken.flatMap(({ claimed, message }) => (message && mayGo(claimed, message) ? message : []))),
   ]);
   for (const connection of open.values()) {
     const adapter = adapterOf(connection);
@@ -115,6 +118,7 @@ export async function prepare(
     if (claimed.openSince !== null) return () => settle(job, clock, timing);
     if (connection.archived) return say([{ word: 'failed', at: now, code: 'credentials_invalid' }]);
     if (message.expiresAt <= now) return say([{ word: 'failed', at: now, code: 'expired', outcome: 'expired' }]);
+    if (barred.has(message.id)) return say([{ word: 'failed', at: now, code: 'recipient_opted_out' }]);
     const allowed = message.quietHours ? nextAllowed(now, message.quietHours) : now;
     if (allowed > now) return say([], { runAt: allowed });
     return () => attempt(job, clock, timing);
@@ -124,6 +128,10 @@ export async function prepare(
 /** Queued, or taken and later refused with another attempt planned. */
 const wantsAttempt = ({ status, nextAttemptAt, outcomeUnknown }: Message): boolean =>
   !outcomeUnknown && (status === 'queued' || (status === 'sent' && nextAttemptAt !== null));
+
+/** Nothing of it is in the air, and its person is still known. */
+const mayGo = ({ openSince }: Claimed, message: Message): boolean =>
+  openSince === null && wantsAttempt(message) && message.address !== ERASED;
 
 /** Its person was erased while it was on its way to a worker: it is not sent, and what may have left already is not known. */
 const erased = (

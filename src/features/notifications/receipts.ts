@@ -2,11 +2,12 @@
  * A provider's later word, folded into its message: once, never backwards, and never lost. What belongs to no message yet is
  * parked until the provider's id is known. A refusal that may pass opens the way for another attempt.
  */
-import { FAULTS, type FaultKind, type Receipt, type Registry } from '../../channel-kit/index.ts';
+import { FAULTS, type FaultKind, type Receipt } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { closeAttempts } from './claim.ts';
 import { nextAttempt, type Timing } from './deliver.ts';
+import { causesOf } from './opt-out.ts';
 import {
   claimParked,
   insertReceipts,
@@ -47,10 +48,9 @@ export interface Receipts {
   sweep(): Promise<number>;
 }
 
-export interface ReceiptDeps extends Pick<RecordDeps, 'events' | 'idempotency'> {
+export interface ReceiptDeps extends Pick<RecordDeps, 'events' | 'idempotency' | 'registry' | 'suppressions'> {
   readonly db: Db;
   readonly clock: Clock;
-  readonly registry: Registry;
   readonly timing: Timing;
   /** Absent while nobody collects traces. */
   readonly track?: Track | undefined;
@@ -128,6 +128,16 @@ async function apply(trx: Sql, deps: ReceiptDeps, receipts: readonly StoredRecei
   await closeUnknown(trx, before, receipts);
   await followUp(trx, deps, after);
   await releaseFailed(trx, deps.idempotency, folded);
+  await deps.suppressions.suppress(
+    trx,
+    causesOf(
+      deps.registry,
+      receipts.flatMap(({ messageId, receipt, fault }) => {
+        const message = before.get(messageId);
+        return message ? { message, receipt, fault } : [];
+      }),
+    ),
+  );
 }
 
 /** A provider that tells the time in whole seconds, or by a slow clock, does not make a message arrive before it left. */

@@ -4,10 +4,13 @@
  * transaction that locks, folds and writes. Only who still holds the lease and the fence may close an attempt; a provider's
  * id is kept in any case, because it is true whoever learned it.
  */
+
+import type { Registry } from '../../channel-kit/index.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import { newId, notificationIdOf } from '../../lib/ids.ts';
 import type { Events } from '../events/index.ts';
 import type { Idempotency } from '../idempotency/index.ts';
+import type { Suppressions } from '../suppressions/index.ts';
 import type { Answer } from './breaker.ts';
 import {
   type Again,
@@ -21,6 +24,7 @@ import {
   releaseDue,
 } from './claim.ts';
 import { judgeNotifications } from './follow.ts';
+import { causesOf, type Said } from './opt-out.ts';
 import { isNotAll, type Move, moveLegs, recordMoves } from './record-store.ts';
 import { fold, type Word } from './status.ts';
 import type { Message } from './types.ts';
@@ -51,6 +55,8 @@ export interface RecordDeps {
   readonly db: Db;
   readonly events: Events;
   readonly idempotency: Idempotency;
+  readonly registry: Registry;
+  readonly suppressions: Pick<Suppressions, 'suppress'>;
   /** The id of this worker on its leases. */
   readonly owner: string;
 }
@@ -100,6 +106,8 @@ function plainMove({ claimed, before, attempt, words, runAt }: Result): Move | u
     return undefined;
   // What is to follow from it is decided with the other messages of its notification.
   if (before.fallback) return undefined;
+  // Nor is what follows for the address.
+  if (attempt.fault === 'recipient_opted_out') return undefined;
   const { state, events } = fold(before, word);
   if (state.status === 'failed' && before.idempotencyKey) return undefined;
   const data = stateView({ ...state, attempts: attempt.number });
@@ -134,7 +142,7 @@ function plainMove({ claimed, before, attempt, words, runAt }: Result): Move | u
 }
 
 const recordRest = (
-  { db, events, idempotency, owner }: RecordDeps,
+  { db, events, idempotency, registry, suppressions, owner }: RecordDeps,
   results: readonly Result[],
 ): Promise<ReadonlyMap<Result, Recorded>> =>
   db.transaction(async (trx) => {
@@ -192,8 +200,13 @@ const recordRest = (
       waiting.map(({ claimed }) => claimed.id),
     );
     await releaseFailed(trx, idempotency, folded);
+    await suppressions.suppress(trx, causesOf(registry, mine.flatMap(refusalOf)));
     return new Map(results.map((result) => [result, isHeld(result) ? 'recorded' : 'lease_lost']));
   });
+
+/** The provider's word on the address, if it had one. */
+const refusalOf = ({ before, attempt }: Result): Said[] =>
+  before && attempt?.result === 'refused' ? [{ message: before, receipt: 'failed', fault: attempt.fault }] : [];
 
 /** A deadline that stands for a whole notification. */
 const isNotification = ({ id }: Claimed): boolean => notificationIdOf(id) === id;

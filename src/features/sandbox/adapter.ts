@@ -13,6 +13,8 @@ import {
   type InboundMessage,
   type RawRequest,
   type Receipt,
+  type Recipient,
+  type SandboxCase,
   type SandboxStep,
   sameBytes,
 } from '../../channel-kit/index.ts';
@@ -23,11 +25,16 @@ import { acceptOutbox, countRefusal, type OutboxRow, openOutbox, type ReceiptSte
 export const SANDBOX_ADAPTER = 'sandbox';
 const SIGNATURE = 'x-sandbox-signature';
 
+/** What the channel's table says of this recipient; `undefined`: nothing. */
+const caseOf = (channel: AnyChannel, to: Recipient): SandboxCase | undefined =>
+  channel.sandbox.find((one) => Object.entries(one.to).every(([field, value]) => to[field] === value));
+
+/** It means an outcome, today and tomorrow: what came of the last message changes nothing for the next. */
+export const isMagic = (channel: AnyChannel, to: Recipient): boolean => caseOf(channel, to) !== undefined;
+
 /** What happens to this recipient: the channel's table, or the best it can do. */
-export function scriptOf(channel: AnyChannel, to: Readonly<Record<string, string>>): readonly SandboxStep[] {
-  const found = channel.sandbox.find((one) => Object.entries(one.to).every(([field, value]) => to[field] === value));
-  return found ? found.steps : [{ receipt: 'delivered' }];
-}
+export const scriptOf = (channel: AnyChannel, to: Recipient): readonly SandboxStep[] =>
+  caseOf(channel, to)?.steps ?? [{ receipt: 'delivered' }];
 
 export function createSandboxAdapter(channel: AnyChannel, db: Db, ring: () => void): AnyAdapter {
   const [real] = channel.adapters;

@@ -29,7 +29,7 @@ import {
 } from './adapter.ts';
 import { advanceOutbox, dueOutbox, listOutbox, type OutboxRow, type ReceiptStep } from './store.ts';
 
-export { SANDBOX_ADAPTER } from './adapter.ts';
+export { isMagic, SANDBOX_ADAPTER } from './adapter.ts';
 export { REACTIONS, sandboxRoutes } from './routes.ts';
 
 export interface OutboxItem {

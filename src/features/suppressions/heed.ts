@@ -1,0 +1,233 @@
+/**
+ * What keeps an address from being written to, as it comes up: a word of the person, a wish told to the provider, an address that
+ * is none. It is written in the transaction that applies the callback; and it is what the worker asks before each attempt.
+ */
+import type { Registry } from '../../channel-kit/index.ts';
+import type { Db, Sql } from '../../lib/db.ts';
+import type { Mode } from '../../lib/http.ts';
+import { newId } from '../../lib/ids.ts';
+import type { Events } from '../events/index.ts';
+import type { Reason, SuppressionItem } from './schema.ts';
+import type { Seal } from './seal.ts';
+import * as store from './store.ts';
+import { type Word, wordIn } from './words.ts';
+
+/** Whose address it is, and how it is written to. */
+interface Party {
+  readonly tenantId: string;
+  readonly mode: Mode;
+  readonly channel: string;
+  /** As the channel writes it. */
+  readonly address: string;
+  readonly connectionId: string;
+}
+
+/** Why an address is not to be written to any more. */
+export interface Cause extends Omit<Party, 'connectionId'> {
+  /** Only this sender; null: the whole channel. */
+  readonly connectionId: string | null;
+  readonly scope: 'all' | 'marketing';
+  readonly reason: Reason;
+  /** The message of ours that it follows. */
+  readonly messageId?: string | undefined;
+  readonly note?: string | undefined;
+  readonly createdBy?: string | undefined;
+}
+
+/** Something a person wrote to a sender. */
+export interface Heard extends Party {
+  readonly text?: string | undefined;
+  /** What the provider made of it, where it does. */
+  readonly word?: Word | undefined;
+}
+
+/** What a person has told the provider. */
+export interface Preference extends Party {
+  readonly category: 'all' | 'marketing';
+  readonly value: 'stop' | 'resume';
+}
+
+/** A message that is about to be sent. */
+export interface Outgoing extends Party {
+  readonly id: string;
+  readonly category: string;
+}
+
+export interface Heed {
+  /** The ids of those that may not go now: one look by index, however many there are. */
+  barred(messages: readonly Outgoing[]): Promise<ReadonlySet<string>>;
+  suppress(trx: Sql, causes: readonly Cause[]): Promise<void>;
+  /** Takes back what of this reason holds for this sender. */
+  restore(
+    trx: Sql,
+    parties: readonly (Party & { readonly reason: Reason; readonly scope: Lifted['scope'] })[],
+  ): Promise<void>;
+  /** STOP and START take effect where the channel has such words. What each message was, in their order. */
+  hear(trx: Sql, items: readonly Heard[]): Promise<readonly (Word | undefined)[]>;
+  prefer(trx: Sql, items: readonly Preference[]): Promise<void>;
+  /** What stands for this address where nobody may read it. */
+  digestOf(tenantId: string, channel: string, address: string): string;
+  /** The persons behind these digests are erased; that they are not written to stays. */
+  forget(trx: Sql, mode: Mode, digests: readonly string[]): Promise<void>;
+}
+
+export interface HeedDeps {
+  readonly db: Db;
+  readonly registry: Registry;
+  readonly events: Events;
+  readonly seal: Seal;
+  readonly show: (row: Row) => SuppressionItem;
+}
+
+type Lifted = store.Lifted;
+type Row = store.SuppressionRow;
+
+/** Also what the list itself is changed by. */
+export interface Keeping extends Heed {
+  /** What stands there now, by `nameOf`. */
+  write(trx: Sql, causes: readonly Cause[]): Promise<ReadonlyMap<string, Row>>;
+  tell(trx: Sql, type: 'recipient.suppressed' | 'recipient.restored', rows: readonly Row[]): Promise<void>;
+}
+
+export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keeping {
+  const tell = (trx: Sql, type: 'recipient.suppressed' | 'recipient.restored', rows: readonly Row[]): Promise<void> =>
+    events.emit(
+      trx,
+      rows.map((row) => ({ tenantId: row.tenantId, mode: row.mode, type, data: show(row) })),
+    );
+
+  /** By what makes each of them one. */
+  async function write(trx: Sql, causes: readonly Cause[]): Promise<ReadonlyMap<string, Row>> {
+    const rows = new Map<string, Omit<Row, 'createdAt'>>();
+    for (const cause of causes) {
+      const { tenantId, channel, address } = cause;
+      const digest = seal.digest(tenantId, channel, address);
+      const row = {
+        id: newId(),
+        tenantId,
+        mode: cause.mode,
+        channel,
+        digest,
+        sealed: seal.seal(tenantId, digest, address),
+        connectionId: cause.connectionId,
+        scope: cause.scope,
+        reason: cause.reason,
+        messageId: cause.messageId ?? null,
+        note: cause.note ?? null,
+        createdBy: cause.createdBy ?? null,
+      };
+      if (!rows.has(nameOf(row))) rows.set(nameOf(row), row);
+    }
+    if (rows.size === 0) return new Map();
+    const stored = await store.insertSuppressions(trx, [...rows.values()]);
+    await tell(
+      trx,
+      'recipient.suppressed',
+      stored.filter(({ isNew }) => isNew),
+    );
+    return new Map(stored.map((row) => [nameOf(row), row]));
+  }
+
+  async function lift(trx: Sql, lifted: readonly Lifted[]): Promise<void> {
+    if (lifted.length > 0) await tell(trx, 'recipient.restored', await store.deleteSuppressions(trx, lifted));
+  }
+
+  const liftedOf = (
+    { tenantId, mode, channel, address, connectionId }: Party,
+    reason: Reason,
+    scope: Lifted['scope'],
+  ): Lifted => ({ digest: seal.digest(tenantId, channel, address), mode, reason, connectionId, scope });
+
+  return {
+    write,
+    tell,
+    async barred(messages) {
+      if (messages.length === 0) return NOBODY;
+      const byDigest = new Map<string, Outgoing[]>();
+      for (const message of messages) {
+        const digest = seal.digest(message.tenantId, message.channel, message.address);
+        const known = byDigest.get(digest);
+        if (known) known.push(message);
+        else byDigest.set(digest, [message]);
+      }
+      const bars = await store.findBars(db, [...byDigest.keys()]);
+      if (bars.length === 0) return NOBODY;
+      return new Set(
+        bars.flatMap((bar) => (byDigest.get(bar.digest) ?? []).filter((one) => isBarred(one, bar)).map(({ id }) => id)),
+      );
+    },
+    async suppress(trx, causes) {
+      await write(trx, causes);
+    },
+    restore: (trx, parties) =>
+      lift(
+        trx,
+        parties.map((party) => liftedOf(party, party.reason, party.scope)),
+      ),
+    async hear(trx, items) {
+      const words = items.map(({ channel, text, word }) =>
+        registry.channel(channel)?.optOut?.words ? (word ?? wordIn(text ?? '')) : undefined,
+      );
+      // Of several words of one person the last counts.
+      const last = new Map<string, { readonly item: Heard; readonly word: Word }>();
+      for (const [index, item] of items.entries()) {
+        const word = words[index];
+        if (word === 'stop' || word === 'start')
+          last.set(`${item.mode} ${item.connectionId} ${item.tenantId} ${item.address}`, { item, word });
+      }
+      const said = (wanted: Word) => [...last.values()].filter(({ word }) => word === wanted).map(({ item }) => item);
+      await lift(
+        trx,
+        said('start').map((item) => liftedOf(item, 'stop_word', null)),
+      );
+      await write(
+        trx,
+        said('stop').map(({ tenantId, mode, channel, address, connectionId }) => ({
+          ...{ tenantId, mode, channel, address, connectionId },
+          scope: registry.channel(channel)?.optOut?.words ?? 'all',
+          reason: 'stop_word',
+        })),
+      );
+      return words;
+    },
+    async prefer(trx, items) {
+      const last = new Map<string, Preference>();
+      for (const item of items)
+        last.set(`${item.mode} ${item.connectionId} ${item.tenantId} ${item.category} ${item.address}`, item);
+      const said = (value: Preference['value']) => [...last.values()].filter((item) => item.value === value);
+      await lift(
+        trx,
+        said('resume').map((item) => liftedOf(item, 'preference', item.category === 'all' ? null : item.category)),
+      );
+      await write(
+        trx,
+        said('stop').map(({ category, value: _, ...party }) => ({ ...party, scope: category, reason: 'preference' })),
+      );
+    },
+    digestOf: seal.digest,
+    async forget(trx, mode, digests) {
+      await store.forgetAddresses(trx, mode, digests);
+    },
+  };
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** By what a suppression is the same as another. */
+export const nameOf = ({
+  digest,
+  mode,
+  reason,
+  scope,
+  connectionId,
+}: Pick<Row, 'digest' | 'mode' | 'reason' | 'scope' | 'connectionId'>) =>
+  `${digest} ${mode} ${reason} ${scope} ${connectionId}`;
+
+/** Marketing alone is what a wish against marketing is about. */
+const isBarred = (
+  { mode, connectionId, category }: Outgoing,
+  bar: Pick<Row, 'mode' | 'scope' | 'connectionId'>,
+): boolean =>
+  bar.mode === mode &&
+  (bar.connectionId === null || bar.connectionId === connectionId) &&
+  (bar.scope === 'all' || category === 'marketing');
