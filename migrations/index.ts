@@ -25,6 +25,7 @@ import * as m0023 from './0023_chain_audit.ts';
 import * as m0024 from './0024_keep_root.ts';
 import * as m0025 from './0025_place_events.ts';
 import * as m0026 from './0026_create_endpoints.ts';
+import * as m0029 from './0029_route_events.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -53,4 +54,5 @@ export const migrations = [
   { name: '0024_keep_root', ...m0024 },
   { name: '0025_place_events', ...m0025 },
   { name: '0026_create_endpoints', ...m0026 },
+  { name: '0029_route_events', ...m0029 },
 ];

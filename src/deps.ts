@@ -162,9 +162,20 @@ export async function createDeps({
   });
   const campaigns = createCampaigns({ db, registry, connections, templates, bulks });
   const custody: Custody = createCustody({ db, log, events, audit, doorbell, files });
-  const inbound: Inbound = createInbound({ db, connections, sandbox, receipts: notifications.receipts, doorbell, log });
-  const webhooks = createWebhooks({
+  const inbound: Inbound = createInbound({
     db,
+    connections,
+    sandbox,
+    receipts: notifications.receipts,
+    doorbell,
+    log,
+    events,
+    // Whom endpoints belong to is known further on in the house.
+    wanted: (sql) => webhooks.rawReaders(sql),
+  });
+  const webhooks: Webhooks = createWebhooks({
+    db,
+    registry,
     clock,
     log,
     vault,

@@ -28,6 +28,9 @@ export const PREFIXES = {
   erasure: 'ers',
   endpoint: 'whk',
   delivery: 'whd',
+  rule: 'whr',
+  alert: 'alt',
+  alertRule: 'alr',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

@@ -5,18 +5,18 @@
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
-import type { EventType } from './schema.ts';
+import type { EventType, RAW_TYPE } from './schema.ts';
 import { insertEvents } from './store.ts';
 
 export { eventRoutes } from './routes.ts';
-export { EVENT_TYPES, type Event, type EventType, eventSchema } from './schema.ts';
+export { EVENT_TYPES, type Event, type EventType, eventSchema, RAW_TYPE } from './schema.ts';
 export { createFeed, type EventRow, type Feed, liftPositions, type Place, type Placed, type Tell } from './service.ts';
 export { bornInBulkLine, bornLine, copyEvents, copyUnplacedEvents, eventLine, INSERT_EVENTS } from './sql.ts';
 
 export interface NewEvent {
   readonly tenantId: string;
   readonly mode: Mode;
-  readonly type: EventType;
+  readonly type: EventType | typeof RAW_TYPE;
   /** Absent for what is not about a message. */
   readonly messageId?: string;
   /** What is true from this moment on; of what is not about a message, all there is to tell. */

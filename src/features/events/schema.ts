@@ -10,10 +10,14 @@ export const EVENT_TYPES = {
   'message.bounced': 'It came back after it was taken.',
   'message.read': 'It was read.',
   'message.complained': 'The recipient has called it spam.',
+  'bulk.completed': 'A bulk has come to its end: of each of its messages it is known whether it went out.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
+
+/** A provider's words, for endpoints that want them as they came; in no feed. */
+export const RAW_TYPE = 'provider.request';
 
 const Time = Type.String({ format: 'date-time' });
 

@@ -20,6 +20,7 @@ import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
+import { createPassOn, type PassOnDeps } from './passthrough.ts';
 import {
   claimRequests,
   hasWaiting,
@@ -30,6 +31,7 @@ import {
   type StoredRequest,
 } from './store.ts';
 
+export { type Passed, readPassed } from './passthrough.ts';
 export { inboundRoutes } from './routes.ts';
 
 export interface Inbound {
@@ -41,7 +43,7 @@ export interface Inbound {
   purge(days: number): Promise<number>;
 }
 
-export interface InboundDeps {
+export interface InboundDeps extends Pick<PassOnDeps, 'events' | 'wanted'> {
   readonly db: Db;
   readonly connections: Connections;
   readonly sandbox: Sandbox;
@@ -56,7 +58,7 @@ interface Door {
   parse(request: RawRequest): readonly ChannelEvent[];
 }
 
-export function createInbound({ db, connections, sandbox, receipts, doorbell, log }: InboundDeps): Inbound {
+export function createInbound({ db, connections, sandbox, receipts, doorbell, log, ...rest }: InboundDeps): Inbound {
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
   const store = createBatcher<StoredRequest, undefined>({
@@ -101,16 +103,17 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
     request: StoredRequest,
     connection: OpenConnection,
     account: string | undefined,
-  ): Promise<string | undefined> {
-    if (account === undefined || connection.account === undefined || account === connection.account)
-      return connection.id;
+  ): Promise<OpenConnection | undefined> {
+    if (account === undefined || connection.account === undefined || account === connection.account) return connection;
     const candidates = await connections.open(await connections.byAccount(connection.adapter.id, account), {
       archived: true,
     });
     for (const candidate of candidates.values())
-      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate.id;
+      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate;
     return undefined;
   }
+
+  const passOn = createPassOn({ ...rest, ownerOf });
 
   /** `undefined`: the connection cannot be opened here. */
   async function receiptsOf(
@@ -127,7 +130,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
         continue;
       }
       const owner = await ownerOf(request, connection, event.account);
-      if (owner) found.push(receiptOf(event, request, owner));
+      if (owner) found.push(receiptOf(event, request, owner.id));
       else log.warn({ inbound_id: request.id }, 'an event of an account that is not connected here');
     }
     return found;
@@ -152,6 +155,7 @@ export function createInbound({ db, connections, sandbox, receipts, doorbell, lo
       const all = read.flatMap(({ found }) => found ?? []);
       perRequest = Math.max(1, all.length / requests.length);
       await receipts.ingest(trx, all);
+      await passOn(trx, requests, opened);
       const idsOf = (understood: boolean) =>
         read.filter(({ found }) => (found !== undefined) === understood).map(({ request }) => request.id);
       const [done, later] = [idsOf(true), idsOf(false)];

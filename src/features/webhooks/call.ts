@@ -3,7 +3,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { type Fetch, FetchError } from '../../lib/fetch.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Claimed, Result } from './deliveries-store.ts';
-import { signed } from './signature.ts';
+import { signed, signedAsProvider } from './signature.ts';
+import { isOurs } from './words.ts';
 
 export interface Called extends Result {
   /** As the endpoint has said it. */
@@ -21,7 +22,7 @@ const ANSWER_MAX = 4_096;
 /** Never throws. `secrets`: the newest first. */
 export async function callEndpoint(
   { fetch, clock, timeoutMs }: CallDeps,
-  delivery: Pick<Claimed, 'eventId' | 'url' | 'sequence' | 'body'>,
+  delivery: Pick<Claimed, 'eventId' | 'url' | 'format' | 'sequence' | 'body'>,
   secrets: readonly string[],
   signal?: AbortSignal,
 ): Promise<Called> {
@@ -43,8 +44,10 @@ export async function callEndpoint(
       headers: {
         'content-type': 'application/json; charset=utf-8',
         'user-agent': 'Carillon-Webhooks/1',
+        'x-carillon-format': delivery.format,
         'x-carillon-sequence': String(delivery.sequence),
         ...signed({ id, seconds: Math.floor(startedAt.getTime() / 1_000), body }, secrets),
+        ...(isOurs(delivery.format) ? {} : signedAsProvider(body, secrets)),
       },
       body,
       timeoutMs,
