@@ -33,6 +33,9 @@ export const PREFIXES = {
   conversation: 'cnv',
   media: 'med',
   suppression: 'sup',
+  rule: 'whr',
+  alert: 'alt',
+  alertRule: 'alr',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

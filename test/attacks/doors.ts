@@ -44,6 +44,16 @@ key read    GET /api/v1/webhook_deliveries
 key read    GET /api/v1/webhook_deliveries/:delivery_id
 key manage  POST /api/v1/webhook_deliveries/:delivery_id/replay
 key read    GET /v1/analytics/webhooks
+key read    GET /api/v1/webhook_rules
+key manage  POST /api/v1/webhook_rules
+key read    POST /api/v1/webhook_rules/test
+key read    GET /api/v1/webhook_rules/:rule_id
+key manage  PATCH,DELETE /api/v1/webhook_rules/:rule_id
+key read    GET /v1/webhook_rules
+key manage  POST /v1/webhook_rules
+key read    POST /v1/webhook_rules/test
+key read    GET /v1/webhook_rules/:rule_id
+key manage  PATCH,DELETE /v1/webhook_rules/:rule_id
 key read    GET /api/v1/channels/capabilities
 key read    GET /api/v1/templates
 key manage  POST /api/v1/templates

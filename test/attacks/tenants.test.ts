@@ -49,6 +49,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /api/v1/webhooks/:endpoint_id': { name: 'Mine now' },
   'POST /api/v1/webhooks/:endpoint_id/resume': {},
   'POST /api/v1/webhooks/:endpoint_id/replay': { status: 'all' },
+  'PATCH /api/v1/webhook_rules/:rule_id': { name: 'Mine now' },
+  'PATCH /v1/webhook_rules/:rule_id': { name: 'Mine now' },
   'PUT /api/v1/templates/:template_id': { content: { sms: { en: { body: 'Mine now' } } } },
   'POST /api/v1/templates/:template_id/rollout': { version: 1, percent: 50 },
   'POST /api/v1/templates/:template_id/preview': {},

@@ -24,6 +24,8 @@ export function webhookFixtures(
     name,
     url: `https://shop.example/hooks/${n}/carillon`,
     event_types: null,
+    routing: 'subscriptions',
+    format: 'native',
     status: 'active',
     disabled_reason: null,
     drain_per_second: null,
@@ -74,6 +76,7 @@ export function webhookFixtures(
     endpoint_id: id('endpoint', of),
     event_id: id('event', n),
     event_type: type,
+    format: 'native',
     sequence: 4_711 + n,
     status: 'delivered',
     tries: 1,
@@ -134,7 +137,7 @@ export function webhookDoors(f: Fixtures, note: Note): Pick<PortalDeps, 'webhook
       list: async () => list(endpoints),
       get: async (_, wanted) => one(wanted),
       waiting: async (_, ids) =>
-        new Map(ids.map((wanted, index) => [wanted, { count: index * 500, more: index > 1 }] as const)),
+        new Map(ids.map((wanted, index) => [wanted, { count: index * 500, more: index > 1, atMost: index === 3 }] as const)),
       async create(principal, command) {
         checked(command.url);
         return note('webhooks.create', [principal.mode, command], { ...found(endpoints[0]), secret });

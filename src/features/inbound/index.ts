@@ -22,6 +22,7 @@ import type { Connections, OpenConnection } from '../connections/index.ts';
 import type { Heard, Notices, Take } from '../conversations/index.ts';
 import type { NewReceipt, Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
+import { createPassOn, type PassOnDeps } from './passthrough.ts';
 import {
   claimRequests,
   hasWaiting,
@@ -33,6 +34,7 @@ import {
   type StoredRequest,
 } from './store.ts';
 
+export { type Passed, readPassed } from './passthrough.ts';
 export { inboundRoutes } from './routes.ts';
 
 export interface Inbound {
@@ -44,7 +46,7 @@ export interface Inbound {
   purge(days: number): Promise<number>;
 }
 
-export interface InboundDeps {
+export interface InboundDeps extends Pick<PassOnDeps, 'events' | 'wanted'> {
   readonly db: Db;
   readonly connections: Connections;
   readonly sandbox: Sandbox;
@@ -85,7 +87,7 @@ interface Found {
 }
 
 export function createInbound(deps: InboundDeps): Inbound {
-  const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log } = deps;
+  const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log, ...rest } = deps;
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
   const store = createBatcher<StoredRequest, undefined>({
@@ -140,6 +142,8 @@ export function createInbound(deps: InboundDeps): Inbound {
     return undefined;
   }
 
+  const passOn = createPassOn({ ...rest, ownerOf });
+
   /** Adds what it says to what the batch says. False: the connection cannot be opened here. */
   async function read(request: ReadRequest, connection: OpenConnection | undefined, found: Found): Promise<boolean> {
     const door = connection && doorOf(request.adapter, connection);
@@ -183,6 +187,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       await notices(trx, found.notices);
       const { preferences } = found;
       if (messages.length > 0 || preferences.length > 0) await hear?.(trx, { messages, preferences });
+      await passOn(trx, requests, opened);
       if (done.length > 0) await markApplied(trx, done);
       if (later.length > 0) await putOff(trx, later, PUT_OFF_SECONDS);
       return requests.length;

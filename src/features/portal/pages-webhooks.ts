@@ -196,19 +196,21 @@ export function webhookPages({ site, tenants, webhooks, publicUrl }: WebhookPage
 const inputOf = (path: string): string | undefined =>
   path.startsWith('event_types')
     ? 'event_types'
-    : lastPart('url', 'name', 'heartbeat_seconds', 'drain_per_second', 'since', 'until')(path);
+    : lastPart('url', 'name', 'heartbeat_seconds', 'format', 'drain_per_second', 'since', 'until')(path);
 
 /** Nothing typed is none; what is no number is the schema's to refuse. */
 const numberIn = (text = ''): unknown => (text.trim() === '' ? null : Number.isNaN(Number(text)) ? text : Number(text));
 
 /** No box ticked: it is told of all but what is only accepted. */
-function readForm({ fields: { url = '', name = '', heartbeat_seconds }, values }: Visit) {
+function readForm({ fields: { url = '', name = '', heartbeat_seconds, routing, format }, values }: Visit) {
   const types = values('event_types');
   return {
     url: url.trim(),
     name: name.trim(),
     event_types: types.length > 0 ? types : null,
     heartbeat_seconds: numberIn(heartbeat_seconds),
+    ...(routing ? { routing } : {}),
+    ...(format ? { format } : {}),
   };
 }
 

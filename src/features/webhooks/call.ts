@@ -3,7 +3,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { type Fetch, FetchError } from '../../lib/fetch.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Claimed, Result } from './deliveries-store.ts';
-import { signed } from './signature.ts';
+import { signed, signedAsProvider } from './signature.ts';
+import { isOurs } from './words.ts';
 
 export interface Called extends Result {
   /** As the endpoint has said it. */
@@ -21,7 +22,7 @@ const ANSWER_MAX = 4_096;
 /** Never throws. `secrets`: the newest first. */
 export async function callEndpoint(
   { fetch, clock, timeoutMs }: CallDeps,
-  delivery: Pick<Claimed, 'eventId' | 'url' | 'sequence' | 'body'>,
+  delivery: Pick<Claimed, 'eventId' | 'url' | 'format' | 'sequence' | 'body'>,
   secrets: readonly string[],
   signal?: AbortSignal,
 ): Promise<Called> {
@@ -42,6 +43,7 @@ export async function callEndpoint(
       headers: {
         ...headersOf(delivery),
         ...signed({ id: toWire('event', delivery.eventId), seconds: secondsOf(startedAt), body }, secrets),
+        ...(isOurs(delivery.format) ? {} : signedAsProvider(body, secrets)),
       },
       body,
       timeoutMs,
@@ -54,9 +56,10 @@ export async function callEndpoint(
 }
 
 /** What goes with every try; the signature is of the moment. */
-export const headersOf = ({ eventId, sequence }: Pick<Claimed, 'eventId' | 'sequence'>) => ({
+export const headersOf = ({ eventId, format, sequence }: Pick<Claimed, 'eventId' | 'format' | 'sequence'>) => ({
   'content-type': 'application/json; charset=utf-8',
   'user-agent': 'Carillon-Webhooks/1',
+  'x-carillon-format': format,
   'x-carillon-sequence': String(sequence),
   'webhook-id': toWire('event', eventId),
 });

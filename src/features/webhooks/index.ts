@@ -1,5 +1,7 @@
 /** The door of webhooks: events, told to the endpoints of tenants. */
 export { webhookRoutes } from './routes.ts';
+export { Conditions, createRule, type RuleItem, type TriedRules, tryRules } from './rules-schema.ts';
+export type { Rules } from './rules-service.ts';
 export {
   createEndpoint,
   type DeliveryItem,

@@ -153,6 +153,7 @@ const show = (row: store.DeliveryRow): DeliveryItem => ({
   endpoint_id: toWire('endpoint', row.endpointId),
   event_id: toWire('event', row.eventId),
   event_type: row.type,
+  format: row.format,
   sequence: row.sequence,
   status: row.status,
   tries: row.tries,

@@ -1,11 +1,12 @@
 /** Endpoints as a tenant manages them, and the whole of what stands behind them: told, delivered, given up, looked at. */
+import type { Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Vault } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import type { Egress } from '../../lib/egress.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Fetch } from '../../lib/fetch.ts';
-import type { Principal } from '../../lib/http.ts';
+import type { Mode, Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { type List, listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
@@ -17,8 +18,10 @@ import { checkAddress } from './address.ts';
 import { isSuccess } from './call.ts';
 import { insertTest, purgeDeliveries, waitForTest } from './deliveries-store.ts';
 import { createDispatch } from './dispatch.ts';
-import { bodyOf, fanOut, ownEvent } from './fan-out.ts';
+import { fanOut, ownEvent } from './fan-out.ts';
 import { createDeliveryLog, type DeliveryLog } from './log.ts';
+import { createRules, type Rules } from './rules-service.ts';
+import { dropTarget } from './rules-store.ts';
 import type {
   CreateEndpoint,
   EndpointItem,
@@ -30,6 +33,7 @@ import type {
 import { createSecrets } from './secrets.ts';
 import * as store from './store.ts';
 import { WEBHOOK_TIMING, type WebhookTiming } from './timetable.ts';
+import { bodyOf, isOurs } from './words.ts';
 
 export interface Webhooks {
   /** The secret is in the answer only. Throws `url_not_allowed`, `conflict` when there are fifty already. */
@@ -39,7 +43,7 @@ export interface Webhooks {
   waiting(
     principal: Principal,
     ids: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly count: number; readonly more: boolean }>>;
+  ): Promise<ReadonlyMap<string, Omit<store.Waiting, 'id'>>>;
   /** All that take an id throw `not_found`. */
   get(principal: Principal, id: string): Promise<EndpointItem>;
   /** Throws `url_not_allowed`. What has been made of events already keeps its bytes and goes to the new address. */
@@ -53,6 +57,9 @@ export interface Webhooks {
   /** Calls it now, whatever its status. Throws `rate_limited`: twenty a minute a tenant. */
   test(principal: Principal, id: string): Promise<TestResult>;
   readonly log: DeliveryLog;
+  readonly rules: Rules;
+  /** Whose endpoints want the words of providers as they came. */
+  rawReaders(sql: Sql): Promise<readonly { readonly tenantId: string; readonly mode: Mode }[]>;
   /** Makes deliveries of events; returns how many endpoints were moved on. For a worker. */
   fanOut(): Promise<number>;
   /** Begins what is due; returns how many calls. For a worker, which is told by `free` when there is room again. */
@@ -64,6 +71,7 @@ export interface Webhooks {
 
 export interface WebhooksDeps {
   readonly db: Db;
+  readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
   readonly vault: Vault;
@@ -86,6 +94,7 @@ const COUNTED = 1_000;
 
 export function createWebhooks({
   db,
+  registry,
   clock,
   log,
   vault,
@@ -101,6 +110,7 @@ export function createWebhooks({
 }: WebhooksDeps): Webhooks {
   const timing = { ...WEBHOOK_TIMING, ...given };
   const secrets = createSecrets({ vault, log });
+  const rules = createRules({ db, feed, registry });
   const dispatch = createDispatch({ db, clock, log, fetch, secrets, timing, disable });
 
   async function disable(trx: Sql, id: string, reason: 'failing' | 'gone'): Promise<() => void> {
@@ -138,7 +148,10 @@ export function createWebhooks({
     );
 
   return {
-    async create({ tenantId, mode }, { url, name = '', event_types = null, heartbeat_seconds = null }) {
+    async create({ tenantId, mode }, command) {
+      const { url, name = '', event_types = null, heartbeat_seconds = null } = command;
+      const { routing = 'subscriptions', format = 'native' } = command;
+      checkBeat(format, heartbeat_seconds);
       const address = checkAddress(url, egress, publicUrl());
       return db.transaction(async (trx) => {
         const id = newId();
@@ -152,6 +165,8 @@ export function createWebhooks({
             name: name.trim(),
             url: address,
             eventTypes: event_types,
+            routing,
+            format,
             heartbeatSeconds: heartbeat_seconds,
             after,
           },
@@ -169,23 +184,29 @@ export function createWebhooks({
     waiting: ({ tenantId, mode }, ids) =>
       db.read(tenantId, async (sql) => {
         const rows = await store.countWaiting(sql, tenantId, mode, ids.map(uuid), COUNTED);
-        return new Map(rows.map(({ id, count, more }) => [toWire('endpoint', id), { count, more }]));
+        return new Map(rows.map(({ id, ...waiting }) => [toWire('endpoint', id), waiting]));
       }),
     get: ({ tenantId, mode }, id) =>
       db.read(tenantId, async (sql) => show(there(await store.findEndpoint(sql, tenantId, mode, uuid(id))))),
-    patch: (principal, id, { url, name, event_types, heartbeat_seconds }) =>
-      change(principal, id, async (trx, row) =>
-        show(
+    patch: (principal, id, command) =>
+      change(principal, id, async (trx, row) => {
+        const { url, name, event_types, heartbeat_seconds, routing = row.routing, format = row.format } = command;
+        const heartbeatSeconds = heartbeat_seconds === undefined ? row.heartbeatSeconds : heartbeat_seconds;
+        checkBeat(format, heartbeatSeconds);
+        return show(
           await store.updateEndpoint(trx, {
-            id: row.id,
+            ...{ id: row.id, routing, format, heartbeatSeconds },
             name: name?.trim() ?? row.name,
             url: url === undefined ? row.url : checkAddress(url, egress, publicUrl()),
             eventTypes: event_types === undefined ? row.eventTypes : event_types,
-            heartbeatSeconds: heartbeat_seconds === undefined ? row.heartbeatSeconds : heartbeat_seconds,
           }),
-        ),
-      ),
-    archive: (principal, id) => change(principal, id, (trx, row) => store.archiveEndpoint(trx, row.id)),
+        );
+      }),
+    archive: (principal, id) =>
+      change(principal, id, async (trx, row) => {
+        await store.archiveEndpoint(trx, row.id);
+        await dropTarget(trx, row.tenantId, row.mode, row.id);
+      }),
     rotate: (principal, id) =>
       change(principal, id, async (trx, row) => {
         const secret = await secrets.add(trx, row.tenantId, row.id, timing.overlapSeconds);
@@ -202,7 +223,7 @@ export function createWebhooks({
         show(row.status === 'active' ? row : await store.resumeEndpoint(trx, row.id, drain_per_second)),
       ),
     async test(principal, id) {
-      const delivery = await change(principal, id, async (trx, { tenantId, mode, id: endpointId, url }) => {
+      const delivery = await change(principal, id, async (trx, { tenantId, mode, id: endpointId, url, format }) => {
         const wait = await waitForTest(trx, tenantId, TESTS_A_MINUTE);
         if (wait !== undefined)
           throw new ApiError('rate_limited', `Twenty tests a minute are enough. The next in ${wait} s.`, {
@@ -210,9 +231,9 @@ export function createWebhooks({
           });
         const eventId = newId();
         const event = ownEvent(eventId, 'endpoint.test', mode, clock, 'This is a test. It is not part of the feed.');
-        const body = bodyOf(event, 0);
+        const body = isOurs(format) ? bodyOf(event, 0, format) : sampleOf(registry, format);
         const made = {
-          ...{ id: newId(), tenantId, mode, endpointId, eventId, url, body },
+          ...{ id: newId(), tenantId, mode, endpointId, eventId, url, format, body },
           ...{ type: event.type, sequence: 0, tries: 0, fence: 1 },
         };
         await insertTest(trx, dispatch.owner, made, timing.leaseSeconds);
@@ -230,7 +251,9 @@ export function createWebhooks({
       };
     },
     log: createDeliveryLog({ db }),
-    fanOut: () => fanOut({ db, feed, clock, window: timing.window }),
+    rules,
+    rawReaders: store.rawReaders,
+    fanOut: () => fanOut({ db, feed, rules, registry, clock, window: timing.window }),
     deliver: (free) => dispatch.work(free),
     async purge(days) {
       if (days === 0) return;
@@ -245,6 +268,21 @@ function there<T>(row: T | undefined): T {
   return row;
 }
 
+/** A bot that was written for a provider would not know what a heartbeat is. */
+function checkBeat(format: string, heartbeatSeconds: number | null): void {
+  if (!isOurs(format) && heartbeatSeconds !== null)
+    throw new ApiError('validation_failed', `heartbeat_seconds: is not for the format ${format}. Send null.`, {
+      param: 'heartbeat_seconds',
+    });
+}
+
+/** What a provider could send whose words this format passes on. */
+const sampleOf = ({ channels }: Registry, format: string): string =>
+  channels
+    .flatMap(({ adapters }) => adapters)
+    .find(({ webhook }) => webhook?.passthrough?.format === format)
+    ?.webhook?.passthrough?.sample.toString() ?? '{}';
+
 const uuid = (id: string): string => there(fromWire('endpoint', id));
 
 const show = (row: store.EndpointRow): EndpointItem => ({
@@ -254,6 +292,8 @@ const show = (row: store.EndpointRow): EndpointItem => ({
   name: row.name,
   url: row.url,
   event_types: row.eventTypes ? [...row.eventTypes] : null,
+  routing: row.routing,
+  format: row.format as EndpointItem['format'],
   // What is archived is found by nobody.
   status: row.status as EndpointItem['status'],
   disabled_reason: row.disabledReason,
