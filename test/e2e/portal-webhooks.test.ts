@@ -1,9 +1,9 @@
 /** A webhook's life in the portal of the real product, by forms alone. */
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Visitor } from '../support/browsing.ts';
 import { apiAt, type Product, startProduct, until } from '../support/product.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { Visitor } from '../support/browsing.ts';
 
 let receiver: Receiver;
 let product: Product;

@@ -1,7 +1,7 @@
 /** A newcomer's first hour in the portal, on the real product, by forms alone: what works here needs no script. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { apiAt, type Product, startProduct, until } from '../support/product.ts';
 import { Visitor } from '../support/browsing.ts';
+import { apiAt, type Product, startProduct, until } from '../support/product.ts';
 
 describe('the first hour in the portal', () => {
   let product: Product;

@@ -6,17 +6,22 @@ import type { Fixtures } from './fixtures.ts';
 
 type Reads<T> = T extends (...args: never[]) => Promise<infer R> ? R : never;
 export type Endpoint = Reads<PortalDeps['webhooks']['get']>;
+export type Rule = Reads<PortalDeps['webhooks']['rules']['get']>;
 export type Delivery = Reads<PortalDeps['webhooks']['log']['get']>;
 type Note = <T>(verb: string, args: readonly unknown[], result: T) => T;
 
-const id = (kind: 'endpoint' | 'delivery' | 'event' | 'notification', n: number) =>
+const id = (kind: 'endpoint' | 'delivery' | 'event' | 'notification' | 'rule', n: number) =>
   toWire(kind, `019cec00-0000-7000-8000-${(n * 16).toString(16).padStart(12, '0')}`);
 
 export function webhookFixtures(
   empty: boolean,
   bad: (text: string) => string,
   ago: (seconds: number) => string,
-): { readonly endpoints: readonly Endpoint[]; readonly deliveries: readonly Delivery[] } {
+): {
+  readonly endpoints: readonly Endpoint[];
+  readonly deliveries: readonly Delivery[];
+  readonly rules: readonly Rule[];
+} {
   const endpoint = (n: number, name: string, more: Partial<Endpoint> = {}): Endpoint => ({
     id: id('endpoint', n),
     object: 'webhook',
@@ -59,7 +64,7 @@ export function webhookFixtures(
       failures_in_row: 31,
       failing_since: ago(500_000),
     }),
-    endpoint(6, 'Not called yet', { last_success_at: null }),
+    endpoint(6, 'Not called yet', { last_success_at: null, routing: 'rules', format: 'messages' }),
   ];
   const body = JSON.stringify({
     id: id('event', 1),
@@ -117,12 +122,42 @@ export function webhookFixtures(
     delivery(5, 1, 'endpoint.test', { replay_of: id('delivery', 1), body: 'erased' }),
     delivery(6, 9, 'message.sent'),
   ];
-  return empty ? { endpoints: [], deliveries: [] } : { endpoints, deliveries };
+  const rule = (n: number, name: string, conditions: Rule['conditions'], more: Partial<Rule> = {}): Rule => ({
+    id: id('rule', n),
+    object: 'webhook_rule',
+    livemode: false,
+    name,
+    priority: 100,
+    enabled: true,
+    conditions,
+    targets: [id('endpoint', 6)],
+    stop: false,
+    created_at: ago(n * 900),
+    updated_at: ago(n * 800),
+    ...more,
+  });
+  const rules = [
+    rule(1, bad('Refunds go to the shop'), {
+      all: [{ event_type: ['message.received'] }, { keyword: ['refund', bad('return')] }],
+    }),
+    rule(
+      2,
+      '',
+      { any: [{ sender: ['+62'] }, { all: [{ channel: ['sms'] }, { regex: ['(?i)^order'] }] }] },
+      {
+        stop: true,
+        priority: 10,
+      },
+    ),
+    rule(3, 'Everything else', { all: [] }, { enabled: false, targets: [], priority: 900 }),
+  ];
+  return empty ? { endpoints: [], deliveries: [], rules: [] } : { endpoints, deliveries, rules };
 }
 
 export function webhookDoors(f: Fixtures, note: Note): Pick<PortalDeps, 'webhooks'> {
   const { found, list } = f;
-  const { endpoints, deliveries } = f.webhooks;
+  const { endpoints, deliveries, rules } = f.webhooks;
+  const ruled = (wanted: string) => found(rules.find((rule) => rule.id === wanted));
   const one = (wanted: string) => found(endpoints.find((endpoint) => endpoint.id === wanted));
   const secret = 'whsec_SECRETc2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=';
   const checked = (url: string | undefined) => {
@@ -137,7 +172,9 @@ export function webhookDoors(f: Fixtures, note: Note): Pick<PortalDeps, 'webhook
       list: async () => list(endpoints),
       get: async (_, wanted) => one(wanted),
       waiting: async (_, ids) =>
-        new Map(ids.map((wanted, index) => [wanted, { count: index * 500, more: index > 1, atMost: index === 3 }] as const)),
+        new Map(
+          ids.map((wanted, index) => [wanted, { count: index * 500, more: index > 1, atMost: index === 3 }] as const),
+        ),
       async create(principal, command) {
         checked(command.url);
         return note('webhooks.create', [principal.mode, command], { ...found(endpoints[0]), secret });
@@ -161,6 +198,56 @@ export function webhookDoors(f: Fixtures, note: Note): Pick<PortalDeps, 'webhook
           fault: null,
           answer: null,
         });
+      },
+      rules: {
+        list: async () => list(rules),
+        get: async (_, wanted) => ruled(wanted),
+        async create(_, command) {
+          if (JSON.stringify(command.conditions).includes('('))
+            throw new ApiError('validation_failed', undefined, {
+              details: { fields: [{ path: 'conditions.all.1.regex.0', message: 'is no pattern of RE2' }] },
+            });
+          return note('rules.create', [command], found(rules[0]));
+        },
+        patch: async (_, wanted, command) => note('rules.patch', [wanted, command], ruled(wanted)),
+        remove: async (_, wanted) => note('rules.remove', [wanted], undefined),
+        async try(_, command) {
+          if (command.event_id === 'evt_gone') throw new ApiError('not_found');
+          const facts = command.sample ?? { event_type: 'message.received', text: f.bad('a refund') };
+          const first = found(rules[0]);
+          return note('rules.try', [command], {
+            object: 'webhook_rule_test',
+            facts,
+            rules: rules.map((rule, index) => ({
+              rule_id: rule.id,
+              name: rule.name,
+              enabled: rule.enabled,
+              matches: index !== 1,
+              reached: index === 0,
+              conditions:
+                index === 2
+                  ? []
+                  : [
+                      {
+                        path: 'all.0',
+                        condition: { event_type: ['message.received'] },
+                        found: 'message.received',
+                        matches: true,
+                      },
+                      { path: 'all.1', condition: { keyword: ['refund'] }, found: null, matches: index === 0 },
+                    ],
+            })),
+            endpoints: endpoints.map(({ id, name, routing }) => ({
+              endpoint_id: id,
+              name,
+              gets: routing === 'rules',
+              why:
+                routing === 'rules'
+                  ? `Sent by ${first.name}.`
+                  : 'It is told of what it subscribes to, which this is not.',
+            })),
+          });
+        },
       },
       log: {
         list: async (_, query) => {

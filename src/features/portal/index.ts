@@ -9,25 +9,33 @@ import { draftPages } from './pages-campaign-draft.ts';
 import { newCampaignPages } from './pages-campaign-new.ts';
 import { campaignPages } from './pages-campaigns.ts';
 import { channelPages } from './pages-channels.ts';
+import { contactPages } from './pages-contacts.ts';
 import { deliveryPages } from './pages-deliveries.ts';
 import { editorPages } from './pages-editor.ts';
 import { guidePages } from './pages-guide.ts';
 import { homePage } from './pages-home.ts';
+import { inboxPages } from './pages-inbox.ts';
 import { keyPages } from './pages-keys.ts';
 import { messagePages } from './pages-messages.ts';
 import { outboxPages } from './pages-outbox.ts';
 import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
+import { rulePages } from './pages-rules.ts';
 import { settingsPages } from './pages-settings.ts';
+import { suppressionPages } from './pages-suppressions.ts';
 import { templatePages } from './pages-templates.ts';
 import { webhookPages } from './pages-webhooks.ts';
 import type {
   BulksDoor,
   CampaignsDoor,
   ConnectionsDoor,
+  ContactsDoor,
+  ConversationsDoor,
   ErasuresDoor,
+  MediaDoor,
   NotificationsDoor,
   OutboxDoor,
+  SuppressionsDoor,
   TemplatesDoor,
   TenantsDoor,
   WebhooksDoor,
@@ -48,6 +56,10 @@ export interface PortalDeps {
   readonly sandbox: OutboxDoor;
   readonly erasures: ErasuresDoor;
   readonly webhooks: WebhooksDoor;
+  readonly conversations: ConversationsDoor;
+  readonly media: MediaDoor;
+  readonly contacts: ContactsDoor;
+  readonly suppressions: SuppressionsDoor;
   readonly registry: Registry;
   /** What the reference describes. */
   readonly routes: () => readonly Route[];
@@ -79,6 +91,10 @@ export function createPortal(deps: PortalDeps): Portal {
       ...accountPages({ ...parts, signUp: deps.config.signUp, confirmsMail: sendsMail }),
       ...recoveryPages({ ...parts, sendsMail }),
       ...messagePages(parts),
+      ...inboxPages(parts),
+      // Before the pages of one contact: `new` is no contact's id.
+      ...contactPages(parts),
+      ...suppressionPages(parts),
       ...outboxPages(parts),
       // Before the pages of one campaign: `new` and `drafts` are no campaign's id.
       ...newCampaignPages(parts),
@@ -90,6 +106,8 @@ export function createPortal(deps: PortalDeps): Portal {
       ...channelPages(parts),
       ...webhookPages(parts),
       ...deliveryPages(parts),
+      // Before the pages of one rule: `new` and `try` are no rule's id.
+      ...rulePages(parts),
       ...keyPages(parts),
       ...settingsPages(parts),
       ...guidePages(parts),

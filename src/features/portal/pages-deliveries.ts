@@ -1,5 +1,6 @@
 /** Deliveries: what was sent to a webhook, what it answered, and sending it again. */
 import type { Reply, Route } from '../../lib/http.ts';
+import { EVENT_TYPES } from '../events/index.ts';
 import { type Faults, faultsOf } from './forms.ts';
 import { addressOf } from './pages-messages.ts';
 import type { Delivery, WebhooksDoor } from './ports.ts';
@@ -27,6 +28,7 @@ export function deliveryPages({ site, webhooks }: DeliveryPagesDeps): readonly R
         endpoint,
         waits: delivery.status === 'waiting',
         headers: headersOf(delivery),
+        in_feed: Object.hasOwn(EVENT_TYPES, delivery.event_type),
         attempts: delivery.attempts.map(attemptWords),
         ...read(delivery.body),
       },

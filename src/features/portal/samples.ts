@@ -73,6 +73,14 @@ export function firstSend(registry: Registry, context: SampleContext): string {
 export const send = (context: SampleContext, body: object): string =>
   curl(context, 'POST', '/api/v1/notifications/send', body);
 
+/** Lets somebody write to us, by the first channel that hears people. */
+export function writeSample(registry: Registry, context: SampleContext): string {
+  const channel = registry.channels.find(({ capabilities }) => capabilities.inbound);
+  if (!channel) return '';
+  const from = sampleRecipient(channel);
+  return curl(context, 'POST', '/api/v1/sandbox/messages', { channel: channel.id, from, text: 'When do you open?' });
+}
+
 /** One command that works in a POSIX shell. */
 export function curl({ baseUrl, key }: SampleContext, method: string, path: string, body?: object): string {
   const lines = [

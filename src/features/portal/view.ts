@@ -80,6 +80,8 @@ const SHAPES: Readonly<Record<string, string>> = {
 const ICONS: Readonly<Record<string, string>> = {
   home: '<path d="M2.500 7 8 2.500 13.500 7v6.500h-4v-4h-3v4h-4Z"/>',
   activity: '<path d="M1.500 8.500h3l2-5.500 3.500 10 2-4.500h2.500"/>',
+  inbox: '<path d="M2 3.500h12v8H7.500L4.500 14v-2.500H2Z"/><path d="M5 6.500h6M5 9h3.500"/>',
+  contacts: '<circle cx="8" cy="5.500" r="2.700"/><path d="M2.800 13.700a5.200 5.200 0 0 1 10.400 0"/>',
   outbox:
     '<path d="M1.800 9.500 4 3h8l2.200 6.500v3.700H1.800Z"/><path d="M1.800 9.500h3.700l1 1.700h3l1-1.700h3.700"/>',
   campaigns:

@@ -40,10 +40,7 @@ export interface Webhooks {
   create(principal: Principal, command: CreateEndpoint): Promise<EndpointWithSecret>;
   list(principal: Principal, page: { readonly limit: number; readonly cursor?: string }): Promise<List<EndpointItem>>;
   /** What each of these has yet to hear, by its id. */
-  waiting(
-    principal: Principal,
-    ids: readonly string[],
-  ): Promise<ReadonlyMap<string, Omit<store.Waiting, 'id'>>>;
+  waiting(principal: Principal, ids: readonly string[]): Promise<ReadonlyMap<string, Omit<store.Waiting, 'id'>>>;
   /** All that take an id throw `not_found`. */
   get(principal: Principal, id: string): Promise<EndpointItem>;
   /** Throws `url_not_allowed`. What has been made of events already keeps its bytes and goes to the new address. */
