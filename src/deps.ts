@@ -221,9 +221,13 @@ export async function createDeps({
     },
     doorbell,
     log,
+    events,
+    // Whom endpoints belong to is known further on in the house.
+    wanted: (sql) => webhooks.rawReaders(sql),
   });
-  const webhooks = createWebhooks({
+  const webhooks: Webhooks = createWebhooks({
     db,
+    registry,
     clock,
     log,
     vault,

@@ -8,6 +8,7 @@
 import { type Adapter, at, DeliveryError, type HttpResponse, textAt } from '../../src/channel-kit/index.ts';
 import { languageCode } from './binding.ts';
 import { faults } from './cloud-faults.ts';
+import { passthrough } from './cloud-passthrough.ts';
 import { webhook } from './cloud-webhook.ts';
 import type { WhatsAppContent } from './content.ts';
 import { guide } from './guide.ts';
@@ -95,7 +96,7 @@ export const cloud: Adapter<WhatsAppContent> = {
     return `${number} (${textAt(body, 'verified_name') ?? 'no name'}), quality ${textAt(body, 'quality_rating') ?? 'unknown'}`;
   },
 
-  webhook,
+  webhook: { ...webhook, passthrough },
 };
 
 function message(content: WhatsAppContent, language: string | undefined): object {

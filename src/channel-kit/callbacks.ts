@@ -29,6 +29,21 @@ export interface Webhook {
     },
     credentials: Credentials,
   ): RawRequest;
+  /** Its own words may be told on as they came, to who was written for them. */
+  readonly passthrough?: Passthrough;
+}
+
+export interface Passthrough {
+  /** What an endpoint names that wants these words. */
+  readonly format: string;
+  /** Fields of the credentials by which a body may name its owner. */
+  readonly names: readonly string[];
+  /** Every account that a body speaks of; empty: nothing of it is told on. */
+  accounts(body: Buffer): readonly string[];
+  /** What of a body is about these accounts; the same bytes where all of it is. */
+  part(body: Buffer, own: ReadonlySet<string>): Buffer;
+  /** What a provider could send, for trying an endpoint. */
+  readonly sample: Buffer;
 }
 
 /** What a scheme needs whose provider signs with a key that it publishes. */

@@ -34,6 +34,9 @@ export const PREFIXES = {
   merge: 'mrg',
   conversation: 'cnv',
   media: 'med',
+  rule: 'whr',
+  alert: 'alt',
+  alertRule: 'alr',
 } as const;
 export type IdKind = keyof typeof PREFIXES;
 

@@ -146,6 +146,16 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       kept(sent.notification_id, true);
     }
 
+    // What a server of theirs is called, and what it answers.
+    for (const n of [2, 9, 17]) {
+      const hook = await scene.must(
+        201,
+        api('/api/v1/webhooks', { url: `${scene.twilio.url}/hooks/${n}`, name: script(n).slice(0, 200) }),
+      );
+      const tested = await scene.must(200, api(`/api/v1/webhooks/${hook.id}/test`, undefined));
+      paths.push({ path: `/portal/webhooks/${hook.id}` }, { path: `/portal/deliveries/${tested.delivery_id}` });
+    }
+
     // What a file of customers says.
     for (const n of [5, 13, 18, 24]) {
       const cells = [script(n), script(n + 1), script(n + 2)].map((text) => `"${text.replaceAll('"', '""')}"`);
@@ -184,6 +194,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       '/portal/keys',
       '/portal/campaigns',
       '/portal/channels',
+      '/portal/webhooks',
+      '/portal/webhooks/new',
+      '/portal/deliveries',
       '/portal/settings',
       '/portal/how-to-use',
       '/portal/docs',

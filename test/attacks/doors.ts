@@ -62,6 +62,16 @@ key read    GET /api/v1/conversations/:conversation_id/messages
 key send    POST /api/v1/conversations/:conversation_id/messages
 key read    GET /api/v1/media/:media_id
 key send    POST /api/v1/sandbox/messages
+key read    GET /api/v1/webhook_rules
+key manage  POST /api/v1/webhook_rules
+key read    POST /api/v1/webhook_rules/test
+key read    GET /api/v1/webhook_rules/:rule_id
+key manage  PATCH,DELETE /api/v1/webhook_rules/:rule_id
+key read    GET /v1/webhook_rules
+key manage  POST /v1/webhook_rules
+key read    POST /v1/webhook_rules/test
+key read    GET /v1/webhook_rules/:rule_id
+key manage  PATCH,DELETE /v1/webhook_rules/:rule_id
 key read    GET /api/v1/channels/capabilities
 key read    GET /api/v1/templates
 key manage  POST /api/v1/templates
@@ -165,6 +175,19 @@ session     GET,POST /portal/connections/:connection_id
 session     POST /portal/connections/:connection_id/test
 session     POST /portal/connections/:connection_id/default
 session     POST /portal/connections/:connection_id/remove
+session     GET,POST /portal/webhooks
+session     GET /portal/webhooks/new
+session     GET,POST /portal/webhooks/:endpoint_id
+session     GET /portal/webhooks/:endpoint_id/shown
+session     POST /portal/webhooks/:endpoint_id/pause
+session     POST /portal/webhooks/:endpoint_id/resume
+session     POST /portal/webhooks/:endpoint_id/rotate
+session     POST /portal/webhooks/:endpoint_id/test
+session     POST /portal/webhooks/:endpoint_id/replay
+session     POST /portal/webhooks/:endpoint_id/archive
+session     GET /portal/deliveries
+session     GET /portal/deliveries/:delivery_id
+session     POST /portal/deliveries/:delivery_id/replay
 session     GET,POST /portal/keys
 session     GET,POST /portal/keys/:key_id
 session     GET /portal/keys/:key_id/shown

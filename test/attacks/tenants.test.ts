@@ -54,6 +54,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /api/v1/contacts/:contact_id/merge': { contact_id: 'ctc_00000000000000000000000000' },
   'PATCH /api/v1/conversations/:conversation_id': { assignee: 'me' },
   'POST /api/v1/conversations/:conversation_id/messages': { text: 'Mine now' },
+  'PATCH /api/v1/webhook_rules/:rule_id': { name: 'Mine now' },
+  'PATCH /v1/webhook_rules/:rule_id': { name: 'Mine now' },
   'PUT /api/v1/templates/:template_id': { content: { sms: { en: { body: 'Mine now' } } } },
   'POST /api/v1/templates/:template_id/rollout': { version: 1, percent: 50 },
   'POST /api/v1/templates/:template_id/preview': {},
@@ -62,6 +64,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
 /** The same for the forms of pages; what is not here is sent empty. */
 const FORMS: Readonly<Record<string, Record<string, string>>> = {
   'POST /portal/outbox/:message_id/play': { what: 'failed' },
+  'POST /portal/webhooks/:endpoint_id': { url: 'https://mine.example/' },
+  'POST /portal/webhooks/:endpoint_id/replay': { status: 'all' },
   'POST /portal/templates/:template_id/activate': { version: '1' },
   'POST /portal/templates/:template_id/rollout': { version: '1', percent: '50' },
 };

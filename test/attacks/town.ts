@@ -195,6 +195,13 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       mode,
     );
     await must(200, 'POST', `/api/v1/webhooks/${webhook.id}/pause`, undefined, mode);
+    const rule = await must(
+      201,
+      'POST',
+      '/api/v1/webhook_rules',
+      { name: `Rule ${canary}`, conditions: { all: [{ keyword: [canary] }] }, targets: [] },
+      mode,
+    );
     const tested = await must(200, 'POST', `/api/v1/webhooks/${webhook.id}/test`, undefined, mode);
     const event = await until(async () => (await must(200, 'GET', '/api/v1/events?limit=1', undefined, mode)).data[0], {
       what: 'an event',
@@ -220,6 +227,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       suppression_id: added.data[0].id,
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,
+      rule_id: rule.id,
       event_id: event.id,
       // What operators do to a tenant must not close this one's doors.
       tenant_id: lodger.id,

@@ -29,6 +29,7 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'auto_replies.reply',
     'endpoints.name',
     'endpoints.url',
+    'webhook_rules.name',
     'endpoint_secrets.sealed',
     'connections.secrets',
     'connections.account',
@@ -139,12 +140,15 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'custody.quarantine_reason',
     'custody.system_identifier',
     'deliveries.event_type',
+    'deliveries.format',
     'deliveries.mode',
     'deliveries.status',
     'delivery_attempts.fault',
     'due.kind',
     'endpoints.disabled_reason',
     'endpoints.event_types',
+    'endpoints.format',
+    'endpoints.routing',
     'endpoints.mode',
     'endpoints.status',
     'erasures.counts',
@@ -181,6 +185,8 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'tenants.default_country',
     'tenants.default_language',
     'api_keys.mode',
+    'webhook_rules.mode',
+    'webhook_rules.targets',
   ],
 };
 
@@ -309,6 +315,12 @@ async function plant(one: string, test: string, bulkId: string): Promise<readonl
        select gen_random_uuid(), $1, 'live', id, $2, 0, 'text/plain', $9, $9, 'failed' from wrote`,
       [tenantId, connection, address, contact.name, json, `${WORDS} ${address}`, contact.email, contact.phone, WORDS],
     );
+  await put(
+    ['webhook_rules.conditions'],
+    `insert into webhook_rules (id, tenant_id, mode, name, priority, enabled, conditions, targets, stop)
+     values (uuid_at(now()), $1, 'live', 'from Ada', 1, true, $2, '{}', false)`,
+    [tenantId, JSON.stringify({ all: [{ sender: [EMAIL, PHONE] }, { keyword: [WORDS] }] })],
+  );
   // Of a connection that nothing is sent through meanwhile.
   await put(
     ['connections.health_note'],

@@ -25,6 +25,8 @@ const NOT_AUDITED: Readonly<Record<string, string>> = {
   'POST /api/admin/quarantine/release': 'the service writes it with the release, for the command line too',
   'POST /api/admin/quarantine/discard': 'as above',
   'POST /api/v1/notifications/validate': 'changes nothing',
+  'POST /api/v1/webhook_rules/test': 'changes nothing',
+  'POST /v1/webhook_rules/test': 'changes nothing',
   'POST /api/v1/templates/preview': 'changes nothing',
   'POST /api/v1/templates/:template_id/preview': 'changes nothing',
 };

@@ -88,6 +88,8 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     const out = (channel: string) =>
       `/portal/outbox/${f.messages.find(({ part }) => part.channel === channel)?.part.message_id}`;
     const campaign = (n: number) => `/portal/campaigns/${f.campaigns.bulks[n]?.bulk_id}`;
+    const hook = (n: number) => `/portal/webhooks/${f.webhooks.endpoints[n]?.id}`;
+    const delivered = (n: number) => `/portal/deliveries/${f.webhooks.deliveries[n]?.id}`;
     const drafted = (n: number) => `/portal/campaigns/drafts/${f.campaigns.drafts[n]?.draft_id}`;
     return [
       { name: 'home', path: '/portal' },
@@ -137,6 +139,20 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'connection', path: `/portal/connections/${f.connections[2]?.id}`, as: 'live' },
       { name: 'connection-resting', path: `/portal/connections/${f.connections[3]?.id}`, as: 'live', dark: true },
       { name: 'connection-new', path: '/portal/connections/new?channel=email', as: 'live', dark: true },
+      { name: 'webhooks', path: '/portal/webhooks' },
+      { name: 'webhooks-dark', path: '/portal/webhooks', dark: true },
+      { name: 'webhooks-empty', path: '/portal/webhooks', empty: true },
+      { name: 'webhook-new', path: '/portal/webhooks/new' },
+      { name: 'webhook', path: hook(0) },
+      { name: 'webhook-failing', path: hook(1), dark: true },
+      { name: 'webhook-paused', path: hook(2) },
+      { name: 'webhook-disabled', path: hook(3), dark: true },
+      { name: 'deliveries', path: '/portal/deliveries' },
+      { name: 'deliveries-dark', path: '/portal/deliveries', dark: true },
+      { name: 'deliveries-empty', path: '/portal/deliveries', empty: true },
+      { name: 'delivery', path: delivered(0) },
+      { name: 'delivery-failed', path: delivered(1), dark: true },
+      { name: 'delivery-waiting', path: delivered(2) },
       { name: 'keys', path: '/portal/keys' },
       { name: 'key', path: `/portal/keys/${f.keys[1]?.id}` },
       { name: 'key-dark', path: `/portal/keys/${f.keys[1]?.id}`, dark: true },

@@ -15,6 +15,8 @@ import type { Mode, Principal } from '../../src/lib/http.ts';
 import { toWire } from '../../src/lib/ids.ts';
 import { createShell } from '../../src/lib/shell.ts';
 import { campaignDoors, campaignFixtures } from './fixtures-campaigns.ts';
+import { PEOPLE, peopleDoors, peopleFixtures } from './fixtures-people.ts';
+import { webhookDoors, webhookFixtures } from './fixtures-webhooks.ts';
 
 export const HOSTILE = `<script>alert('x')</script>"><img src=x onerror=alert(1)>'{{7*7}}`;
 export const NOW = new Date('2026-03-14T10:30:00.000Z');
@@ -392,6 +394,8 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     notifications,
     messages,
     campaigns: campaignFixtures(empty, bad, ago),
+    webhooks: webhookFixtures(empty, bad, ago),
+    people: peopleFixtures(empty, bad, ago),
     previewOf,
     outboxItem,
     found,
@@ -533,6 +537,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
           defaultLanguage: undefined,
           otpPerHour: 5,
         }),
+      people: async () => PEOPLE.map((one) => ({ ...one, name: f.bad(one.name) })),
       csrfToken: f.csrfToken,
       checkCsrf: (token, given) => given === f.csrfToken(token),
       keys: {
@@ -589,6 +594,8 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
     },
     templates: templatesDoor(f, note),
     ...campaignDoors(f, note),
+    ...webhookDoors(f, note),
+    ...peopleDoors(f, note),
     sandbox: {
       list: async ({ mode }, { channel }) =>
         list(
@@ -598,6 +605,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
         ),
       get: async (_, wanted) => f.outboxItem(found(f.messages.find(({ part }) => part.message_id === wanted))),
       react: async (_, wanted, receipt) => note('react', [wanted, receipt], undefined),
+      write: async (_, letter) => note('write', [letter], { provider_id: 'sandbox-1' }),
     },
     notifications: {
       list: async (_, query) => {

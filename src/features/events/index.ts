@@ -5,11 +5,11 @@
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
-import type { EventType } from './schema.ts';
+import type { EventType, RAW_TYPE } from './schema.ts';
 import { insertEvents } from './store.ts';
 
 export { eventRoutes } from './routes.ts';
-export { EVENT_TYPES, type Event, type EventType, eventSchema } from './schema.ts';
+export { EVENT_TYPES, type Event, type EventType, eventSchema, RAW_TYPE } from './schema.ts';
 export {
   createFeed,
   type EventRow,
@@ -27,7 +27,7 @@ export interface NewEvent {
   readonly id?: string;
   readonly tenantId: string;
   readonly mode: Mode;
-  readonly type: EventType;
+  readonly type: EventType | typeof RAW_TYPE;
   /** Absent for what is not about a message. */
   readonly messageId?: string;
   /** What is true from this moment on; of what is not about a message, all there is to tell. */

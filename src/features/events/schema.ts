@@ -26,10 +26,14 @@ export const EVENT_TYPES = {
   'channel.quality_changed': 'The quality or the sending limit of a number has changed.',
   'channel.name_changed': 'A provider has decided about the name of a sender.',
   'channel.alerted': 'A provider has a warning about an account.',
+  'bulk.completed': 'A bulk has come to its end: of each of its messages it is known whether it went out.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
+
+/** A provider's words, for endpoints that want them as they came; in no feed. */
+export const RAW_TYPE = 'provider.request';
 
 const Time = Type.String({ format: 'date-time' });
 

@@ -6,7 +6,7 @@ import type { Db, Sql } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode, Principal } from '../../lib/http.ts';
 import { fromWire, timeOf, toWire } from '../../lib/ids.ts';
-import type { Event, EventType } from './schema.ts';
+import { type Event, type EventType, RAW_TYPE } from './schema.ts';
 import { type EventRow, FIRST_ID, liftPositions, nowPlace, type Place, readAfter, readEvents } from './store.ts';
 
 /** An event as it is told outside, and where it stands. */
@@ -48,7 +48,7 @@ export interface Feed {
   ): Promise<FeedPage>;
   /** Throws `not_found`. */
   get(principal: Principal, eventId: string): Promise<Event>;
-  /** What comes next of one tenant. What is no longer kept is left out; `last` is the place of the last row that was read. */
+  /** What comes next of one tenant, the words of providers among it. What is no longer kept is left out; `last` is the place of the last row that was read. */
   read(
     sql: Sql,
     query: { readonly tenantId: string; readonly mode: Mode; readonly after: Place; readonly limit: number },
@@ -79,7 +79,8 @@ export function createFeed({ db, tell }: { readonly db: Db; readonly tell: Tell 
     const id = fromWire('event', after);
     if (!id) throw new ApiError('validation_failed', 'after: is not the id of an event', { param: 'after' });
     const [row] = await readEvents(sql, principal.tenantId, principal.mode, [id]);
-    if (!row) throw new ApiError('not_found', 'The event named in `after` is not kept. Leave it out to begin anew.');
+    if (!row || row.type === RAW_TYPE)
+      throw new ApiError('not_found', 'The event named in `after` is not kept. Leave it out to begin anew.');
     return { position: row.position, id };
   }
 
@@ -90,7 +91,7 @@ export function createFeed({ db, tell }: { readonly db: Db; readonly tell: Tell 
         const types = type?.split(',').map((one) => one.trim());
         const from = await placeOf(sql, principal, after);
         const looked = types ? LOOKED_AT : limit;
-        const rows = await readAfter(sql, { tenantId, mode, after: from, limit: looked });
+        const rows = await readAfter(sql, { tenantId, mode, after: from, limit: looked, hidden: RAW_TYPE });
         const wanted = types ? rows.filter((row) => types.includes(row.type)) : rows;
         const shown = wanted.slice(0, limit);
         const isCut = wanted.length > limit;
@@ -107,11 +108,11 @@ export function createFeed({ db, tell }: { readonly db: Db; readonly tell: Tell 
         const id = fromWire('event', eventId);
         const rows = id ? await readEvents(sql, tenantId, mode, [id]) : [];
         const [placed] = await told(sql, tenantId, rows);
-        if (!placed) throw new ApiError('not_found');
+        if (!placed || placed.event.type === RAW_TYPE) throw new ApiError('not_found');
         return placed.event;
       }),
     async read(sql, query) {
-      const rows = await readAfter(sql, query);
+      const rows = await readAfter(sql, { ...query, hidden: null });
       const last = rows.at(-1);
       return {
         events: await told(sql, query.tenantId, rows),

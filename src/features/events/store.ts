@@ -46,14 +46,20 @@ const ROW = `id, mode, type, message_id as "messageId", data, position`;
  */
 export const readAfter = (
   sql: Sql,
-  { tenantId, mode, after, limit }: { tenantId: string; mode: Mode; after: Place; limit: number },
+  {
+    tenantId,
+    mode,
+    after,
+    limit,
+    hidden,
+  }: { tenantId: string; mode: Mode; after: Place; limit: number; hidden: string | null },
 ): Promise<EventRow[]> =>
   sql.query(
     `select ${ROW} from events
      where tenant_id = $1 and position is not null and (position, id) > ($3, $4)
-       and position < (select event_horizon()) and mode = $2
+       and position < (select event_horizon()) and mode = $2 and type is distinct from $6
      order by position, id limit $5`,
-    [tenantId, mode, after.position, after.id, limit],
+    [tenantId, mode, after.position, after.id, limit, hidden],
   );
 
 /** Of the rows with these ids that have a place. */

@@ -23,6 +23,7 @@ import type { Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
 import { createDocuments } from './documents.ts';
 import { add, type Found, type Hear, receiptOf } from './found.ts';
+import { createPassOn, type PassOnDeps } from './passthrough.ts';
 import {
   claimRequests,
   hasWaiting,
@@ -35,6 +36,7 @@ import {
 } from './store.ts';
 
 export type { Hear, Preference } from './found.ts';
+export { type Passed, readPassed } from './passthrough.ts';
 export { inboundRoutes } from './routes.ts';
 
 export interface Inbound {
@@ -46,7 +48,7 @@ export interface Inbound {
   purge(days: number): Promise<number>;
 }
 
-export interface InboundDeps {
+export interface InboundDeps extends Pick<PassOnDeps, 'events' | 'wanted'> {
   readonly db: Db;
   readonly connections: Connections;
   readonly sandbox: Sandbox;
@@ -71,7 +73,7 @@ interface Door {
 const NO_REPLY = { type: 'text/plain', body: '' };
 
 export function createInbound(deps: InboundDeps): Inbound {
-  const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log } = deps;
+  const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log, ...rest } = deps;
   const documents = createDocuments();
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
@@ -135,6 +137,8 @@ export function createInbound(deps: InboundDeps): Inbound {
     return undefined;
   }
 
+  const passOn = createPassOn({ ...rest, ownerOf });
+
   /** Adds what it says to what the batch says. False: the connection cannot be opened here. */
   async function read(request: ReadRequest, connection: OpenConnection | undefined, found: Found): Promise<boolean> {
     const door = connection && doorOf(request.adapter, connection);
@@ -178,6 +182,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       await notices(trx, found.notices);
       const { preferences } = found;
       if (messages.length > 0 || preferences.length > 0) await hear?.(trx, { messages, preferences });
+      await passOn(trx, requests, opened);
       if (done.length > 0) await markApplied(trx, done);
       if (later.length > 0) await putOff(trx, later, PUT_OFF_SECONDS);
       return requests.length;

@@ -35,28 +35,35 @@ export const insertRequests = (sql: Sql, requests: readonly StoredRequest[]): Pr
 export const hasWaiting = async (sql: Sql, partition: string): Promise<boolean> =>
   (await sql.query(`select from "${partition}" where applied_at is null limit 1`)).length > 0;
 
+interface Row {
+  readonly id: string;
+  readonly connectionId: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+  readonly at: Date;
+}
+const ROW = 'id, connection_id as "connectionId", method, url, headers, body, received_at as at';
+const requestOf = ({ headers: { ':adapter': adapter = '', ...headers }, ...row }: Row): ReadRequest => ({
+  ...row,
+  headers,
+  adapter,
+  query: queryOf(row.url),
+});
+
 /** The next that were not applied, held until the end of the transaction. */
-export const claimRequests = async (sql: Sql, limit: number): Promise<ReadRequest[]> => {
-  const rows = await sql.query<{
-    id: string;
-    connectionId: string;
-    method: string;
-    url: string;
-    headers: Record<string, string>;
-    body: Buffer;
-    at: Date;
-  }>(
-    `select id, connection_id as "connectionId", method, url, headers, body, received_at as at
-     from inbound_requests where applied_at is null and due_at <= clock_now() order by id limit $1 for update skip locked`,
-    [limit],
-  );
-  return rows.map(({ headers: { ':adapter': adapter = '', ...headers }, ...row }) => ({
-    ...row,
-    headers,
-    adapter,
-    query: queryOf(row.url),
-  }));
-};
+export const claimRequests = async (sql: Sql, limit: number): Promise<ReadRequest[]> =>
+  (
+    await sql.query<Row>(
+      `select ${ROW} from inbound_requests where applied_at is null and due_at <= clock_now() order by id limit $1 for update skip locked`,
+      [limit],
+    )
+  ).map(requestOf);
+
+/** Of these, those that are kept. */
+export const readRequests = async (sql: Sql, ids: readonly string[]): Promise<ReadRequest[]> =>
+  (await sql.query<Row>(`select ${ROW} from inbound_requests where id = any($1)`, [ids])).map(requestOf);
 
 export const markApplied = (sql: Sql, ids: readonly string[]): Promise<unknown> =>
   sql.query(`update inbound_requests set applied_at = clock_now() where id = any($1)`, [ids]);

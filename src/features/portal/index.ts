@@ -9,27 +9,37 @@ import { draftPages } from './pages-campaign-draft.ts';
 import { newCampaignPages } from './pages-campaign-new.ts';
 import { campaignPages } from './pages-campaigns.ts';
 import { channelPages } from './pages-channels.ts';
+import { contactPages } from './pages-contacts.ts';
+import { deliveryPages } from './pages-deliveries.ts';
 import { editorPages } from './pages-editor.ts';
 import { guidePages } from './pages-guide.ts';
 import { homePage } from './pages-home.ts';
+import { inboxPages } from './pages-inbox.ts';
 import { keyPages } from './pages-keys.ts';
 import { messagePages } from './pages-messages.ts';
 import { outboxPages } from './pages-outbox.ts';
 import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
+import { rulePages } from './pages-rules.ts';
 import { settingsPages } from './pages-settings.ts';
+import { suppressionPages } from './pages-suppressions.ts';
 import { templatePages } from './pages-templates.ts';
 import { unsubscribePages } from './pages-unsubscribe.ts';
+import { webhookPages } from './pages-webhooks.ts';
 import type {
   BulksDoor,
   CampaignsDoor,
   ConnectionsDoor,
+  ContactsDoor,
+  ConversationsDoor,
   ErasuresDoor,
+  MediaDoor,
   NotificationsDoor,
   OutboxDoor,
   SuppressionsDoor,
   TemplatesDoor,
   TenantsDoor,
+  WebhooksDoor,
 } from './ports.ts';
 import { assetRoute, faviconRoute, rootRoute } from './routes.ts';
 import { createSite } from './site.ts';
@@ -46,6 +56,10 @@ export interface PortalDeps {
   readonly campaigns: CampaignsDoor;
   readonly sandbox: OutboxDoor;
   readonly erasures: ErasuresDoor;
+  readonly webhooks: WebhooksDoor;
+  readonly conversations: ConversationsDoor;
+  readonly media: MediaDoor;
+  readonly contacts: ContactsDoor;
   readonly suppressions: SuppressionsDoor;
   readonly registry: Registry;
   /** What the reference describes. */
@@ -78,6 +92,10 @@ export function createPortal(deps: PortalDeps): Portal {
       ...accountPages({ ...parts, signUp: deps.config.signUp, confirmsMail: sendsMail }),
       ...recoveryPages({ ...parts, sendsMail }),
       ...messagePages(parts),
+      ...inboxPages(parts),
+      // Before the pages of one contact: `new` is no contact's id.
+      ...contactPages(parts),
+      ...suppressionPages(parts),
       ...outboxPages(parts),
       // Before the pages of one campaign: `new` and `drafts` are no campaign's id.
       ...newCampaignPages(parts),
@@ -87,6 +105,10 @@ export function createPortal(deps: PortalDeps): Portal {
       ...editorPages(parts),
       ...templatePages(parts),
       ...channelPages(parts),
+      ...webhookPages(parts),
+      ...deliveryPages(parts),
+      // Before the pages of one rule: `new` and `try` are no rule's id.
+      ...rulePages(parts),
       ...keyPages(parts),
       ...settingsPages(parts),
       ...guidePages(parts),

@@ -4,9 +4,17 @@ import type { Route } from '../../lib/http.ts';
 import { STATUSES } from '../notifications/index.ts';
 import { chart } from './chart.ts';
 import { healthOf } from './health-words.ts';
-import type { ConnectionsDoor, NotificationsDoor, Overview, TemplatesDoor, TenantsDoor } from './ports.ts';
-import { firstSend, keyHint } from './samples.ts';
+import type {
+  ConnectionsDoor,
+  NotificationsDoor,
+  Overview,
+  TemplatesDoor,
+  TenantsDoor,
+  WebhooksDoor,
+} from './ports.ts';
+import { firstSend, readersKey } from './samples.ts';
 import type { Site, Visit } from './site.ts';
+import { wordsOf } from './webhook-words.ts';
 import { span } from './words.ts';
 
 export interface HomePageDeps {
@@ -15,6 +23,7 @@ export interface HomePageDeps {
   readonly connections: ConnectionsDoor;
   readonly notifications: NotificationsDoor;
   readonly templates: TemplatesDoor;
+  readonly webhooks: Pick<WebhooksDoor, 'list'>;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
@@ -23,16 +32,13 @@ export interface HomePageDeps {
 const LATE = 60;
 
 export function homePage(deps: HomePageDeps): Route {
-  const { site, tenants, connections, notifications, registry, publicUrl } = deps;
-  const hint = async ({ principal }: Visit) => {
-    const { data } = await tenants.keys.list(principal, { limit: 50 });
-    return keyHint(data.find(({ status }) => status === 'active')?.masked, principal.mode === 'live');
-  };
+  const { site, tenants, connections, notifications, webhooks, registry, publicUrl } = deps;
   return site.get('/portal', 'Home.', async (visit) => {
-    const [overview, links, key, done] = await Promise.all([
+    const [overview, links, endpoints, key, done] = await Promise.all([
       notifications.overview(visit.principal),
       connections.list({ ...visit.principal, mode: 'live' }, { limit: 100 }),
-      hint(visit),
+      webhooks.list(visit.principal, { limit: 100 }),
+      readersKey(tenants, visit.principal),
       progress(deps, visit),
     ]);
     const curl = firstSend(registry, { baseUrl: publicUrl(), key });
@@ -52,6 +58,7 @@ export function homePage(deps: HomePageDeps): Route {
         channels: overview.by_channel.map((row) => byChannel(registry, row)),
         failures: overview.failures,
         quarantined: overview.queue.quarantined,
+        disabled: endpoints.data.filter(({ status }) => status === 'disabled').map(wordsOf),
         waiting: overview.queue.waiting,
         oldest: span(overview.queue.oldest_seconds),
         late: overview.queue.oldest_seconds > LATE,

@@ -14,7 +14,7 @@ import type {
   TemplatesDoor,
   TenantsDoor,
 } from './ports.ts';
-import { curl, firstSend, keyHint } from './samples.ts';
+import { curl, firstSend, readersKey } from './samples.ts';
 import type { Site, Visit } from './site.ts';
 import { spaced, took } from './words.ts';
 
@@ -33,11 +33,10 @@ const FILTERS = ['recipient', 'channel', 'status', 'template_id', 'bulk_id', 'fr
 export function messagePages(deps: MessagePagesDeps): readonly Route[] {
   const { site, tenants, notifications, templates, registry, publicUrl } = deps;
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
-  const sample = async ({ principal }: Visit) => {
-    const { data } = await tenants.keys.list(principal, { limit: 50 });
-    const key = keyHint(data.find(({ status }) => status === 'active')?.masked, principal.mode === 'live');
-    return { baseUrl: publicUrl(), key };
-  };
+  const sample = async ({ principal }: Visit) => ({
+    baseUrl: publicUrl(),
+    key: await readersKey(tenants, principal),
+  });
 
   return [
     site.get(

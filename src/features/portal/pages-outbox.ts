@@ -5,7 +5,7 @@ import type { Route } from '../../lib/http.ts';
 import { letter } from './letter.ts';
 import { addressOf } from './pages-messages.ts';
 import type { OutboxDoor, OutboxItem, TenantsDoor } from './ports.ts';
-import { firstSend, keyHint } from './samples.ts';
+import { firstSend, readersKey } from './samples.ts';
 import type { Site } from './site.ts';
 
 export interface OutboxPagesDeps {
@@ -36,16 +36,15 @@ export function outboxPages({ site, tenants, sandbox, registry, publicUrl }: Out
       async (visit) => {
         if (visit.principal.mode === 'live') return visit.render('outbox-live', { title: 'Outbox', section: 'outbox' });
         const { channel, recipient, cursor } = visit.query;
-        const [page, keys] = await Promise.all([
+        const [page, key] = await Promise.all([
           sandbox.list(visit.principal, {
             limit: PAGE,
             ...(channel ? { channel } : {}),
             ...(recipient ? { recipient } : {}),
             ...(cursor ? { cursor } : {}),
           }),
-          tenants.keys.list(visit.principal, { limit: 50 }),
+          readersKey(tenants, visit.principal),
         ]);
-        const key = keyHint(keys.data.find(({ status }) => status === 'active')?.masked, false);
         const address = (more: Readonly<Record<string, string | undefined>>) =>
           addressOf('/portal/outbox', { channel, recipient, ...more });
         return visit.render(

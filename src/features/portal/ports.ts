@@ -2,12 +2,15 @@
 import type { Bulks } from '../bulks/index.ts';
 import type { Campaigns } from '../campaigns/index.ts';
 import type { Connections } from '../connections/index.ts';
+import type { Contacts } from '../contacts/index.ts';
+import type { Conversations, Media } from '../conversations/index.ts';
 import type { Erasures } from '../erasure/index.ts';
 import type { Notifications } from '../notifications/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import type { Suppressions } from '../suppressions/index.ts';
 import type { Templates } from '../templates/index.ts';
 import type { Tenants } from '../tenants/index.ts';
+import type { Webhooks } from '../webhooks/index.ts';
 
 export type { Overview } from '../notifications/index.ts';
 export type { Session } from '../tenants/index.ts';
@@ -34,6 +37,7 @@ export type TenantsDoor = Pick<
   | 'rename'
   | 'changePassword'
   | 'updateTenant'
+  | 'people'
 > & { readonly keys: Pick<Tenants['keys'], 'list' | 'get' | 'create' | 'update' | 'rotate' | 'revoke'> };
 export type ConnectionsDoor = Pick<Connections, 'list' | 'get' | 'create' | 'patch' | 'archive' | 'test'>;
 export type NotificationsDoor = Pick<
@@ -58,7 +62,19 @@ export type TemplatesDoor = Pick<
 >;
 export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resume' | 'cancel'>;
 export type CampaignsDoor = Omit<Campaigns, 'purge'>;
-export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react'>;
+export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react' | 'write'>;
+export type ConversationsDoor = Pick<Conversations, 'list' | 'get' | 'patch' | 'messages' | 'reply'>;
+export type MediaDoor = Pick<Media, 'get'>;
+export type ContactsDoor = Pick<Contacts, 'list' | 'get' | 'create' | 'patch' | 'remove' | 'merge' | 'undo'>;
+export type SuppressionsDoor = Pick<Suppressions, 'list' | 'get' | 'add' | 'remove'>;
+
+export type WebhooksDoor = Pick<
+  Webhooks,
+  'list' | 'get' | 'waiting' | 'create' | 'patch' | 'archive' | 'rotate' | 'pause' | 'resume' | 'test'
+> & {
+  readonly log: Pick<Webhooks['log'], 'list' | 'get' | 'replay' | 'replayAll'>;
+  readonly rules: Pick<Webhooks['rules'], 'list' | 'get' | 'create' | 'patch' | 'remove' | 'try'>;
+};
 
 export type SuppressionsDoor = Pick<Suppressions, 'unsubscribe'>;
 export type UnsubscribeDoor = Suppressions['unsubscribe'];
@@ -71,6 +87,14 @@ export type SampleMessage = Awaited<ReturnType<CampaignsDoor['sample']>>['messag
 export type Draft = Awaited<ReturnType<CampaignsDoor['get']>>;
 export type Limits = NonNullable<Parameters<ConnectionsDoor['create']>[1]['limits']>;
 export type Connection = Awaited<ReturnType<ConnectionsDoor['get']>>;
+export type Endpoint = Awaited<ReturnType<WebhooksDoor['get']>>;
+export type Delivery = Awaited<ReturnType<WebhooksDoor['log']['get']>>;
+export type Conversation = Awaited<ReturnType<ConversationsDoor['get']>>;
+export type ThreadItem = Awaited<ReturnType<ConversationsDoor['messages']>>['data'][number];
+export type Person = Awaited<ReturnType<TenantsDoor['people']>>[number];
+export type Contact = Awaited<ReturnType<ContactsDoor['get']>>;
+export type Suppression = Awaited<ReturnType<SuppressionsDoor['get']>>;
+export type Rule = Awaited<ReturnType<WebhooksDoor['rules']['get']>>;
 export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;
 export type Message = Notification['channels'][number];
 export type Summary = Awaited<ReturnType<NotificationsDoor['list']>>['data'][number];

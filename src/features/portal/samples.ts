@@ -3,6 +3,8 @@
  * magic ones that ends well, so that every sample works with a test key as it stands.
  */
 import type { AnyChannel, Registry } from '../../channel-kit/index.ts';
+import type { Principal } from '../../lib/http.ts';
+import type { TenantsDoor } from './ports.ts';
 
 /** The text fields of a raw notification that this channel's content knows. */
 const RAW: Readonly<Record<string, string>> = {
@@ -71,6 +73,14 @@ export function firstSend(registry: Registry, context: SampleContext): string {
 export const send = (context: SampleContext, body: object): string =>
   curl(context, 'POST', '/api/v1/notifications/send', body);
 
+/** Lets somebody write to us, by the first channel that hears people. */
+export function writeSample(registry: Registry, context: SampleContext): string {
+  const channel = registry.channels.find(({ capabilities }) => capabilities.inbound);
+  if (!channel) return '';
+  const from = sampleRecipient(channel);
+  return curl(context, 'POST', '/api/v1/sandbox/messages', { channel: channel.id, from, text: 'When do you open?' });
+}
+
 /** One command that works in a POSIX shell. */
 export function curl({ baseUrl, key }: SampleContext, method: string, path: string, body?: object): string {
   const lines = [
@@ -94,3 +104,18 @@ const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 /** What stands for the reader's key in a sample. */
 export const keyHint = (display: string | undefined, live: boolean): string =>
   display ? `${display.split(/[.…*•]/)[0]}…` : live ? 'ak_live_…' : 'ak_test_…';
+
+/** The same for a key that the reader has in this mode. */
+export async function readersKey({ keys }: Pick<TenantsDoor, 'keys'>, principal: Principal): Promise<string> {
+  const { data } = await keys.list(principal, { limit: 50 });
+  return keyHint(data.find(({ status }) => status === 'active')?.masked, principal.mode === 'live');
+}
+
+/** What a receiver does with the raw body and the header X-Signature-256. */
+export const SIGNATURE_CHECK = `import { createHmac, timingSafeEqual } from 'node:crypto';
+const key = Buffer.from(process.env.WEBHOOK_SECRET.slice('whsec_'.length), 'base64');
+export function isFromCarillon(rawBody, header = '') {
+  const expected = Buffer.from(\`sha256=\${createHmac('sha256', key).update(rawBody).digest('hex')}\`);
+  const given = Buffer.from(header);
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}`;

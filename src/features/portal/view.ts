@@ -80,6 +80,8 @@ const SHAPES: Readonly<Record<string, string>> = {
 const ICONS: Readonly<Record<string, string>> = {
   home: '<path d="M2.500 7 8 2.500 13.500 7v6.500h-4v-4h-3v4h-4Z"/>',
   activity: '<path d="M1.500 8.500h3l2-5.500 3.500 10 2-4.500h2.500"/>',
+  inbox: '<path d="M2 3.500h12v8H7.500L4.500 14v-2.500H2Z"/><path d="M5 6.500h6M5 9h3.500"/>',
+  contacts: '<circle cx="8" cy="5.500" r="2.700"/><path d="M2.800 13.700a5.200 5.200 0 0 1 10.400 0"/>',
   outbox:
     '<path d="M1.800 9.500 4 3h8l2.200 6.500v3.700H1.800Z"/><path d="M1.800 9.500h3.700l1 1.700h3l1-1.700h3.700"/>',
   campaigns:
@@ -87,6 +89,8 @@ const ICONS: Readonly<Record<string, string>> = {
   templates:
     '<path d="M3.500 1.800h6l3 3v9.400h-9Z"/><path d="M9.300 1.800v3.200h3.200M5.800 8.300h4.500M5.800 11h3"/>',
   channels: '<path d="M5.500 1.800v3M10.500 1.800v3M3.500 4.800h9v2.700a4.500 4.500 0 0 1-9 0ZM8 12v2.500"/>',
+  webhooks:
+    '<circle cx="8" cy="4" r="2.3"/><circle cx="3.500" cy="12" r="2.3"/><circle cx="12.500" cy="12" r="2.3"/><path d="M7 6.100 4.600 10M5.800 12h4.400M11.400 10 9.100 6.100"/>',
   keys: '<circle cx="5" cy="11" r="3"/><path d="m7.200 8.800 6-6M10.800 5.200l2 2M9 7l1.300 1.300"/>',
   settings:
     '<path d="M2 4.500h6.800M12.600 4.500H14M2 11.500h1.400M7.200 11.500H14"/><circle cx="10.700" cy="4.500" r="1.900"/><circle cx="5.300" cy="11.500" r="1.900"/>',

@@ -3,7 +3,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { type Fetch, FetchError } from '../../lib/fetch.ts';
 import { toWire } from '../../lib/ids.ts';
 import type { Claimed, Result } from './deliveries-store.ts';
-import { signed } from './signature.ts';
+import { signed, signedAsProvider } from './signature.ts';
+import { isOurs } from './words.ts';
 
 export interface Called extends Result {
   /** As the endpoint has said it. */
@@ -21,7 +22,7 @@ const ANSWER_MAX = 4_096;
 /** Never throws. `secrets`: the newest first. */
 export async function callEndpoint(
   { fetch, clock, timeoutMs }: CallDeps,
-  delivery: Pick<Claimed, 'eventId' | 'url' | 'sequence' | 'body'>,
+  delivery: Pick<Claimed, 'eventId' | 'url' | 'format' | 'sequence' | 'body'>,
   secrets: readonly string[],
   signal?: AbortSignal,
 ): Promise<Called> {
@@ -35,16 +36,14 @@ export async function callEndpoint(
   const failed = (fault: string) => ended({ statusCode: null, fault, answer: null, retryAfter: undefined });
   if (secrets.length === 0) return failed('no_secret');
   const body = Buffer.from(delivery.body);
-  const id = toWire('event', delivery.eventId);
   try {
     const { status, headers, text } = await fetch({
       method: 'POST',
       url: delivery.url,
       headers: {
-        'content-type': 'application/json; charset=utf-8',
-        'user-agent': 'Carillon-Webhooks/1',
-        'x-carillon-sequence': String(delivery.sequence),
-        ...signed({ id, seconds: Math.floor(startedAt.getTime() / 1_000), body }, secrets),
+        ...headersOf(delivery),
+        ...signed({ id: toWire('event', delivery.eventId), seconds: secondsOf(startedAt), body }, secrets),
+        ...(isOurs(delivery.format) ? {} : signedAsProvider(body, secrets)),
       },
       body,
       timeoutMs,
@@ -55,6 +54,16 @@ export async function callEndpoint(
     return failed(faultOf(error));
   }
 }
+
+/** What goes with every try; the signature is of the moment. */
+export const headersOf = ({ eventId, format, sequence }: Pick<Claimed, 'eventId' | 'format' | 'sequence'>) => ({
+  'content-type': 'application/json; charset=utf-8',
+  'user-agent': 'Carillon-Webhooks/1',
+  'x-carillon-format': format,
+  'x-carillon-sequence': String(sequence),
+  'webhook-id': toWire('event', eventId),
+});
+const secondsOf = (at: Date): number => Math.floor(at.getTime() / 1_000);
 
 /** What went wrong in between is told in few words: they must not tell what listens where. */
 function faultOf(error: unknown): string {

@@ -14,19 +14,19 @@ export interface NewDelivery {
 /** In their order, none before the one that was made last, and no faster than the endpoint drains. Returns when the last is due. */
 export async function insertDeliveries(
   trx: Sql,
-  { id, tenantId, mode, drainPerSecond, drainedTo }: EndpointRow,
+  { id, tenantId, mode, format, drainPerSecond, drainedTo }: EndpointRow,
   deliveries: readonly NewDelivery[],
 ): Promise<Date | null> {
   const [row] = await trx.query<{ last: Date | null }>(
     `with made as (
-       insert into deliveries (id, tenant_id, mode, endpoint_id, event_id, event_type, sequence, body, run_at)
-       select d.id, $2, $3, $1, d."eventId", d.type, d.sequence, d.body,
+       insert into deliveries (id, tenant_id, mode, endpoint_id, event_id, event_type, format, sequence, body, run_at)
+       select d.id, $2, $3, $1, d."eventId", d.type, $7, d.sequence, d.body,
          greatest(clock_now(), $5::timestamptz + make_interval(secs => 1 / coalesce($4::float8, 'infinity')))
            + make_interval(secs => (d.sequence - min(d.sequence) over ()) / coalesce($4::float8, 'infinity'))
        from jsonb_to_recordset($6) as d(id uuid, "eventId" uuid, type text, sequence bigint, body text)
        on conflict do nothing returning run_at)
      select max(run_at) as last from made`,
-    [id, tenantId, mode, drainPerSecond, drainedTo, JSON.stringify(deliveries)],
+    [id, tenantId, mode, drainPerSecond, drainedTo, JSON.stringify(deliveries), format],
   );
   return row?.last ?? drainedTo;
 }
@@ -39,6 +39,7 @@ export interface Claimed {
   readonly endpointId: string;
   readonly eventId: string;
   readonly type: string;
+  readonly format: string;
   readonly sequence: number;
   readonly body: string;
   readonly tries: number;
@@ -46,7 +47,7 @@ export interface Claimed {
   readonly url: string;
 }
 
-const CLAIMED = `d.id, d.tenant_id as "tenantId", d.mode, d.endpoint_id as "endpointId", d.event_id as "eventId", d.event_type as type, d.sequence,
+const CLAIMED = `d.id, d.tenant_id as "tenantId", d.mode, d.endpoint_id as "endpointId", d.event_id as "eventId", d.event_type as type, d.format, d.sequence,
   d.body, d.tries, d.fence`;
 
 /**
@@ -84,8 +85,8 @@ export async function claimDeliveries(
 /** Sent at once by who asked for it: born taken. */
 export const insertTest = (trx: Sql, owner: string, row: Claimed, leaseSeconds: number): Promise<unknown> =>
   trx.query(
-    `insert into deliveries (id, tenant_id, mode, endpoint_id, event_id, event_type, sequence, body, owner, fence, run_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_now() + make_interval(secs => $11))`,
+    `insert into deliveries (id, tenant_id, mode, endpoint_id, event_id, event_type, format, sequence, body, owner, fence, run_at)
+     values ($1, $2, $3, $4, $5, $6, $12, $7, $8, $9, $10, clock_now() + make_interval(secs => $11))`,
     [
       row.id,
       row.tenantId,
@@ -98,6 +99,7 @@ export const insertTest = (trx: Sql, owner: string, row: Claimed, leaseSeconds: 
       owner,
       row.fence,
       leaseSeconds,
+      row.format,
     ],
   );
 

@@ -8,6 +8,7 @@ export interface DeliveryRow {
   readonly endpointId: string;
   readonly eventId: string;
   readonly type: string;
+  readonly format: string;
   readonly sequence: number;
   readonly status: 'waiting' | 'delivered' | 'failed';
   readonly tries: number;
@@ -17,7 +18,7 @@ export interface DeliveryRow {
   readonly endedAt: Date | null;
 }
 
-const ROW = `id, mode, endpoint_id as "endpointId", event_id as "eventId", event_type as type, sequence, status, tries, run_at as "runAt",
+const ROW = `id, mode, endpoint_id as "endpointId", event_id as "eventId", event_type as type, format, sequence, status, tries, run_at as "runAt",
   replay_of as "replayOf", created_at as "createdAt", ended_at as "endedAt"`;
 
 export interface Wanted {
@@ -69,8 +70,8 @@ export const listAttempts = (sql: Sql, tenantId: string, deliveryId: string): Pr
 
 /** Of what told of an event first, one new delivery each with the same bytes; returns their ids. */
 const replayFrom = (source: string): string =>
-  `insert into deliveries (id, tenant_id, mode, endpoint_id, event_id, event_type, sequence, body, replay_of)
-   select n.id, o.tenant_id, o.mode, o.endpoint_id, o.event_id, o.event_type, o.sequence, o.body, o.id from ${source}`;
+  `insert into deliveries (id, tenant_id, mode, endpoint_id, event_id, event_type, format, sequence, body, replay_of)
+   select n.id, o.tenant_id, o.mode, o.endpoint_id, o.event_id, o.event_type, o.format, o.sequence, o.body, o.id from ${source}`;
 
 export const replayOne = (sql: Sql, rootId: string, id: string): Promise<DeliveryRow[]> =>
   sql.query(`${replayFrom('deliveries o cross join (select $2::uuid as id) n where o.id = $1')} returning ${ROW}`, [

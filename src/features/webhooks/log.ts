@@ -4,7 +4,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { type List, listPage, readCursor } from '../../lib/list.ts';
-import { isSuccess } from './call.ts';
+import { headersOf, isSuccess } from './call.ts';
 import * as store from './log-store.ts';
 import type {
   DeliveryItem,
@@ -60,6 +60,7 @@ export function createDeliveryLog({ db }: { readonly db: Db }): DeliveryLog {
         const attempts = await store.listAttempts(sql, tenantId, row.id);
         return {
           ...show(row),
+          headers: headersOf(row),
           body: row.body,
           attempts: attempts.map((attempt) => ({
             number: attempt.number,
@@ -152,6 +153,7 @@ const show = (row: store.DeliveryRow): DeliveryItem => ({
   endpoint_id: toWire('endpoint', row.endpointId),
   event_id: toWire('event', row.eventId),
   event_type: row.type,
+  format: row.format,
   sequence: row.sequence,
   status: row.status,
   tries: row.tries,

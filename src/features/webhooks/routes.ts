@@ -2,6 +2,7 @@
 import { type Route, route } from '../../lib/http.ts';
 import { listOf, listQuery } from '../../lib/list.ts';
 import { changeOf } from '../audit/index.ts';
+import { ruleRoutes } from './rules-routes.ts';
 import * as schema from './schema.ts';
 import type { Webhooks } from './service.ts';
 
@@ -208,4 +209,5 @@ export const webhookRoutes = (webhooks: Webhooks): readonly Route[] => [
     errors: ['validation_failed'],
     handler: async ({ principal, query }) => ({ status: 200, body: await webhooks.log.attempts(principal, query) }),
   }),
+  ...ruleRoutes(webhooks.rules),
 ];

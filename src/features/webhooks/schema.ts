@@ -23,6 +23,16 @@ const EventTypes = orNull(
   }),
 );
 
+const Routing = Type.Union([Type.Literal('subscriptions'), Type.Literal('rules')], {
+  description:
+    '`subscriptions` (default): it is told of `event_types`. `rules`: of what routing rules send to it, and of nothing else.',
+});
+const Format = Type.Union([Type.Literal('native'), Type.Literal('messages'), Type.Literal('meta')], {
+  description:
+    '`native` (default): our envelope. `messages`: `{event, data}` with `messages.received` and statuses, as bots of WhatsApp gateways read them. ' +
+    '`meta`: what Meta has sent us, byte for byte, for a bot that was written for Meta; `X-Hub-Signature-256` is made with the secret as the app secret.',
+});
+
 const Heartbeat = orNull(
   Type.Integer({
     minimum: 60,
@@ -39,6 +49,8 @@ export const createEndpoint = Type.Object(
     url: Url,
     name: Type.Optional(Name),
     event_types: Type.Optional(EventTypes),
+    routing: Type.Optional(Routing),
+    format: Type.Optional(Format),
     heartbeat_seconds: Type.Optional(Heartbeat),
   },
   { additionalProperties: false },
@@ -50,6 +62,8 @@ export const patchEndpoint = Type.Object(
     url: Type.Optional(Url),
     name: Type.Optional(Name),
     event_types: Type.Optional(EventTypes),
+    routing: Type.Optional(Routing),
+    format: Type.Optional(Format),
     heartbeat_seconds: Type.Optional(Heartbeat),
   },
   { additionalProperties: false },
@@ -77,6 +91,8 @@ export const endpointItem = Type.Object({
   name: Type.String(),
   url: Type.String(),
   event_types: orNull(Type.Array(Type.String())),
+  routing: Routing,
+  format: Format,
   status: Type.Union([Type.Literal('active'), Type.Literal('paused'), Type.Literal('disabled')], {
     description: 'While it is paused or disabled its events wait; nothing is lost.',
   }),
@@ -164,7 +180,8 @@ export const deliveryItem = Type.Object({
   livemode: Type.Boolean(),
   endpoint_id: Type.String(),
   event_id: Type.String({ description: 'The `webhook-id` it is sent with, the same in every repeat.' }),
-  event_type: Type.String(),
+  event_type: Type.String({ description: '`provider.request`: what a provider has sent us, passed on.' }),
+  format: Type.String({ description: 'That of its webhook when it was made; `X-Carillon-Format` of the request.' }),
   sequence: Type.Integer({ description: 'Counts up by one with each event of its endpoint.' }),
   status: Status,
   tries: Type.Integer(),
@@ -177,6 +194,9 @@ export type DeliveryItem = Static<typeof deliveryItem>;
 
 export const deliveryView = Type.Object({
   ...deliveryItem.properties,
+  headers: Type.Record(Type.String(), Type.String(), {
+    description: 'What is sent with every try. Time and signature are made anew for each.',
+  }),
   body: Type.String({ description: 'What is sent, byte for byte.' }),
   attempts: Type.Array(
     Type.Object({

@@ -1,11 +1,12 @@
 /** Endpoints as a tenant manages them, and the whole of what stands behind them: told, delivered, given up, looked at. */
+import type { Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Vault } from '../../lib/crypto.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import type { Egress } from '../../lib/egress.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Fetch } from '../../lib/fetch.ts';
-import type { Principal } from '../../lib/http.ts';
+import type { Mode, Principal } from '../../lib/http.ts';
 import { fromWire, newId, toWire } from '../../lib/ids.ts';
 import { type List, listPage, readCursor } from '../../lib/list.ts';
 import type { Log } from '../../lib/log.ts';
@@ -17,8 +18,10 @@ import { checkAddress } from './address.ts';
 import { isSuccess } from './call.ts';
 import { insertTest, purgeDeliveries, waitForTest } from './deliveries-store.ts';
 import { createDispatch } from './dispatch.ts';
-import { bodyOf, fanOut, ownEvent } from './fan-out.ts';
+import { fanOut, ownEvent } from './fan-out.ts';
 import { createDeliveryLog, type DeliveryLog } from './log.ts';
+import { createRules, type Rules } from './rules-service.ts';
+import { dropTarget } from './rules-store.ts';
 import type {
   CreateEndpoint,
   EndpointItem,
@@ -30,11 +33,14 @@ import type {
 import { createSecrets } from './secrets.ts';
 import * as store from './store.ts';
 import { WEBHOOK_TIMING, type WebhookTiming } from './timetable.ts';
+import { bodyOf, isOurs } from './words.ts';
 
 export interface Webhooks {
   /** The secret is in the answer only. Throws `url_not_allowed`, `conflict` when there are fifty already. */
   create(principal: Principal, command: CreateEndpoint): Promise<EndpointWithSecret>;
   list(principal: Principal, page: { readonly limit: number; readonly cursor?: string }): Promise<List<EndpointItem>>;
+  /** What each of these has yet to hear, by its id. */
+  waiting(principal: Principal, ids: readonly string[]): Promise<ReadonlyMap<string, Omit<store.Waiting, 'id'>>>;
   /** All that take an id throw `not_found`. */
   get(principal: Principal, id: string): Promise<EndpointItem>;
   /** Throws `url_not_allowed`. What has been made of events already keeps its bytes and goes to the new address. */
@@ -48,6 +54,9 @@ export interface Webhooks {
   /** Calls it now, whatever its status. Throws `rate_limited`: twenty a minute a tenant. */
   test(principal: Principal, id: string): Promise<TestResult>;
   readonly log: DeliveryLog;
+  readonly rules: Rules;
+  /** Whose endpoints want the words of providers as they came. */
+  rawReaders(sql: Sql): Promise<readonly { readonly tenantId: string; readonly mode: Mode }[]>;
   /** Makes deliveries of events; returns how many endpoints were moved on. For a worker. */
   fanOut(): Promise<number>;
   /** Begins what is due; returns how many calls. For a worker, which is told by `free` when there is room again. */
@@ -59,6 +68,7 @@ export interface Webhooks {
 
 export interface WebhooksDeps {
   readonly db: Db;
+  readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
   readonly vault: Vault;
@@ -76,9 +86,12 @@ export interface WebhooksDeps {
 const ENDPOINTS_MAX = 50;
 const TESTS_A_MINUTE = 20;
 const PURGED_AT_ONCE = 5_000;
+/** Rows that are counted of what waits. */
+const COUNTED = 1_000;
 
 export function createWebhooks({
   db,
+  registry,
   clock,
   log,
   vault,
@@ -94,6 +107,7 @@ export function createWebhooks({
 }: WebhooksDeps): Webhooks {
   const timing = { ...WEBHOOK_TIMING, ...given };
   const secrets = createSecrets({ vault, log });
+  const rules = createRules({ db, feed, registry });
   const dispatch = createDispatch({ db, clock, log, fetch, secrets, timing, disable });
 
   async function disable(trx: Sql, id: string, reason: 'failing' | 'gone'): Promise<() => void> {
@@ -109,7 +123,12 @@ export function createWebhooks({
       detail: { reason, failures_in_row: row.failuresInRow },
     });
     const people = mail ? await tenants.mailTo(tenantId) : [];
-    const words = { site: new URL(publicUrl()).host, link: `${publicUrl()}/docs`, endpoint };
+    const words = {
+      site: new URL(publicUrl()).host,
+      link: `${publicUrl()}/portal/webhooks`,
+      endpoint,
+      data: mode === 'live' ? 'live' : 'test',
+    };
     return () => {
       log.warn({ endpoint, reason }, 'a webhook endpoint was disabled');
       for (const to of people) mail?.post({ to, name: 'webhook-disabled', words });
@@ -126,7 +145,10 @@ export function createWebhooks({
     );
 
   return {
-    async create({ tenantId, mode }, { url, name = '', event_types = null, heartbeat_seconds = null }) {
+    async create({ tenantId, mode }, command) {
+      const { url, name = '', event_types = null, heartbeat_seconds = null } = command;
+      const { routing = 'subscriptions', format = 'native' } = command;
+      checkBeat(format, heartbeat_seconds);
       const address = checkAddress(url, egress, publicUrl());
       return db.transaction(async (trx) => {
         const id = newId();
@@ -140,6 +162,8 @@ export function createWebhooks({
             name: name.trim(),
             url: address,
             eventTypes: event_types,
+            routing,
+            format,
             heartbeatSeconds: heartbeat_seconds,
             after,
           },
@@ -154,21 +178,32 @@ export function createWebhooks({
       const rows = await db.read(tenantId, (sql) => store.listEndpoints(sql, tenantId, mode, limit + 1, before));
       return listPage(rows, limit, show);
     },
+    waiting: ({ tenantId, mode }, ids) =>
+      db.read(tenantId, async (sql) => {
+        const rows = await store.countWaiting(sql, tenantId, mode, ids.map(uuid), COUNTED);
+        return new Map(rows.map(({ id, ...waiting }) => [toWire('endpoint', id), waiting]));
+      }),
     get: ({ tenantId, mode }, id) =>
       db.read(tenantId, async (sql) => show(there(await store.findEndpoint(sql, tenantId, mode, uuid(id))))),
-    patch: (principal, id, { url, name, event_types, heartbeat_seconds }) =>
-      change(principal, id, async (trx, row) =>
-        show(
+    patch: (principal, id, command) =>
+      change(principal, id, async (trx, row) => {
+        const { url, name, event_types, heartbeat_seconds, routing = row.routing, format = row.format } = command;
+        const heartbeatSeconds = heartbeat_seconds === undefined ? row.heartbeatSeconds : heartbeat_seconds;
+        checkBeat(format, heartbeatSeconds);
+        return show(
           await store.updateEndpoint(trx, {
-            id: row.id,
+            ...{ id: row.id, routing, format, heartbeatSeconds },
             name: name?.trim() ?? row.name,
             url: url === undefined ? row.url : checkAddress(url, egress, publicUrl()),
             eventTypes: event_types === undefined ? row.eventTypes : event_types,
-            heartbeatSeconds: heartbeat_seconds === undefined ? row.heartbeatSeconds : heartbeat_seconds,
           }),
-        ),
-      ),
-    archive: (principal, id) => change(principal, id, (trx, row) => store.archiveEndpoint(trx, row.id)),
+        );
+      }),
+    archive: (principal, id) =>
+      change(principal, id, async (trx, row) => {
+        await store.archiveEndpoint(trx, row.id);
+        await dropTarget(trx, row.tenantId, row.mode, row.id);
+      }),
     rotate: (principal, id) =>
       change(principal, id, async (trx, row) => {
         const secret = await secrets.add(trx, row.tenantId, row.id, timing.overlapSeconds);
@@ -185,7 +220,7 @@ export function createWebhooks({
         show(row.status === 'active' ? row : await store.resumeEndpoint(trx, row.id, drain_per_second)),
       ),
     async test(principal, id) {
-      const delivery = await change(principal, id, async (trx, { tenantId, mode, id: endpointId, url }) => {
+      const delivery = await change(principal, id, async (trx, { tenantId, mode, id: endpointId, url, format }) => {
         const wait = await waitForTest(trx, tenantId, TESTS_A_MINUTE);
         if (wait !== undefined)
           throw new ApiError('rate_limited', `Twenty tests a minute are enough. The next in ${wait} s.`, {
@@ -193,9 +228,9 @@ export function createWebhooks({
           });
         const eventId = newId();
         const event = ownEvent(eventId, 'endpoint.test', mode, clock, 'This is a test. It is not part of the feed.');
-        const body = bodyOf(event, 0);
+        const body = isOurs(format) ? bodyOf(event, 0, format) : sampleOf(registry, format);
         const made = {
-          ...{ id: newId(), tenantId, mode, endpointId, eventId, url, body },
+          ...{ id: newId(), tenantId, mode, endpointId, eventId, url, format, body },
           ...{ type: event.type, sequence: 0, tries: 0, fence: 1 },
         };
         await insertTest(trx, dispatch.owner, made, timing.leaseSeconds);
@@ -213,7 +248,9 @@ export function createWebhooks({
       };
     },
     log: createDeliveryLog({ db }),
-    fanOut: () => fanOut({ db, feed, clock, window: timing.window }),
+    rules,
+    rawReaders: store.rawReaders,
+    fanOut: () => fanOut({ db, feed, rules, registry, clock, window: timing.window }),
     deliver: (free) => dispatch.work(free),
     async purge(days) {
       if (days === 0) return;
@@ -228,6 +265,21 @@ function there<T>(row: T | undefined): T {
   return row;
 }
 
+/** A bot that was written for a provider would not know what a heartbeat is. */
+function checkBeat(format: string, heartbeatSeconds: number | null): void {
+  if (!isOurs(format) && heartbeatSeconds !== null)
+    throw new ApiError('validation_failed', `heartbeat_seconds: is not for the format ${format}. Send null.`, {
+      param: 'heartbeat_seconds',
+    });
+}
+
+/** What a provider could send whose words this format passes on. */
+const sampleOf = ({ channels }: Registry, format: string): string =>
+  channels
+    .flatMap(({ adapters }) => adapters)
+    .find(({ webhook }) => webhook?.passthrough?.format === format)
+    ?.webhook?.passthrough?.sample.toString() ?? '{}';
+
 const uuid = (id: string): string => there(fromWire('endpoint', id));
 
 const show = (row: store.EndpointRow): EndpointItem => ({
@@ -237,6 +289,8 @@ const show = (row: store.EndpointRow): EndpointItem => ({
   name: row.name,
   url: row.url,
   event_types: row.eventTypes ? [...row.eventTypes] : null,
+  routing: row.routing,
+  format: row.format as EndpointItem['format'],
   // What is archived is found by nobody.
   status: row.status as EndpointItem['status'],
   disabled_reason: row.disabledReason,

@@ -20,3 +20,8 @@ export function signed(
     'x-signature-256': `sha256=${createHmac('sha256', keyOf(newest)).update(body).digest('hex')}`,
   };
 }
+
+/** As the provider signs whose words are passed on, with the newest secret as it was shown for the secret of its app. */
+export const signedAsProvider = (body: Buffer, [newest = '']: readonly string[]): Readonly<Record<string, string>> => ({
+  'x-hub-signature-256': `sha256=${createHmac('sha256', newest).update(body).digest('hex')}`,
+});

@@ -1,7 +1,7 @@
 /** SQL of endpoints and their secrets. */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
-import type { Place } from '../events/index.ts';
+import { type Place, RAW_TYPE } from '../events/index.ts';
 
 export interface EndpointRow {
   readonly id: string;
@@ -11,6 +11,10 @@ export interface EndpointRow {
   readonly url: string;
   /** Null: all but message.queued. */
   readonly eventTypes: readonly string[] | null;
+  /** `rules`: it is told of what rules send to it, whatever it subscribes to. */
+  readonly routing: 'subscriptions' | 'rules';
+  /** `native`, `messages`, or that of a provider whose words are passed on. */
+  readonly format: string;
   readonly status: 'active' | 'paused' | 'disabled' | 'archived';
   readonly disabledReason: 'failing' | 'gone' | null;
   readonly position: number;
@@ -27,7 +31,7 @@ export interface EndpointRow {
   readonly updatedAt: Date;
 }
 
-const ROW = `id, tenant_id as "tenantId", mode, name, url, event_types as "eventTypes", status, disabled_reason as "disabledReason",
+const ROW = `id, tenant_id as "tenantId", mode, name, url, event_types as "eventTypes", routing, format, status, disabled_reason as "disabledReason",
   position, event_id as "eventId", sequence, drain_per_second as "drainPerSecond", drained_to as "drainedTo", heartbeat_seconds as "heartbeatSeconds",
   failures_in_row as "failuresInRow", failing_since as "failingSince", last_success_at as "lastSuccessAt",
   case when overlap_until > clock_now() then overlap_until end as "overlapUntil", created_at as "createdAt", updated_at as "updatedAt"`;
@@ -39,6 +43,8 @@ export interface NewEndpoint {
   readonly name: string;
   readonly url: string;
   readonly eventTypes: readonly string[] | null;
+  readonly routing: EndpointRow['routing'];
+  readonly format: string;
   readonly heartbeatSeconds: number | null;
   readonly after: Place;
 }
@@ -47,8 +53,8 @@ export interface NewEndpoint {
 export const insertEndpoint = async (trx: Sql, row: NewEndpoint, most: number): Promise<EndpointRow | undefined> =>
   (
     await trx.query<EndpointRow>(
-      `insert into endpoints (id, tenant_id, mode, name, url, event_types, position, event_id, heartbeat_seconds)
-       select $1, $2, $3, $4, $5, $6, $7, $8, $10
+      `insert into endpoints (id, tenant_id, mode, name, url, event_types, position, event_id, heartbeat_seconds, routing, format)
+       select $1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $12
        where (select count(*) from endpoints where tenant_id = $2 and mode = $3 and status <> 'archived') < $9 returning ${ROW}`,
       [
         row.id,
@@ -61,6 +67,8 @@ export const insertEndpoint = async (trx: Sql, row: NewEndpoint, most: number): 
         row.after.id,
         most,
         row.heartbeatSeconds,
+        row.routing,
+        row.format,
       ],
     )
   )[0];
@@ -92,20 +100,61 @@ export const listEndpoints = (
     [tenantId, mode, limit, before ?? null],
   );
 
+export interface Waiting {
+  readonly id: string;
+  /** Deliveries that are not over, and events that none were made of yet. */
+  readonly count: number;
+  /** There are more than were counted. */
+  readonly more: boolean;
+  /** Of events it is not known yet whether they are for it: so many at most. */
+  readonly atMost: boolean;
+}
+
+/** What each endpoint has yet to hear. Of either kind no more than `most` rows are looked at, by index. */
+export const countWaiting = (
+  sql: Sql,
+  tenantId: string,
+  mode: Mode,
+  ids: readonly string[],
+  most: number,
+): Promise<Waiting[]> =>
+  sql.query(
+    `select e.id, (open.count + feed.wanted)::int as count, open.count = $4 or feed.looked = $4 as more,
+       feed.wanted > 0 and (e.routing = 'rules' or e.format not in ('native', 'messages')) as "atMost" from endpoints e
+     cross join lateral (
+       select count(*) from (select from deliveries d where d.endpoint_id = e.id and d.status = 'waiting' limit $4) d
+     ) open cross join lateral (
+       select count(*) as looked, count(*) filter (where v.mode = e.mode
+         and case when (v.type = $5) <> (e.format not in ('native', 'messages')) then false when e.routing = 'rules' or v.type = $5 then true
+           when e.event_types is null then v.type <> 'message.queued' else v.type = any(e.event_types) end) as wanted
+       from (select v.mode, v.type from events v where v.tenant_id = e.tenant_id and v.position is not null
+         and (v.position, v.id) > (e.position, e.event_id) order by v.position, v.id limit $4) v
+     ) feed where e.tenant_id = $1 and e.mode = $2 and e.id = any($3)`,
+    [tenantId, mode, ids, most, RAW_TYPE],
+  );
+
+/** All of them; there are fifty at most. */
+export const allEndpoints = (sql: Sql, tenantId: string, mode: Mode): Promise<EndpointRow[]> =>
+  sql.query<EndpointRow>(
+    `select ${ROW} from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived' order by id`,
+    [tenantId, mode],
+  );
+
+/** Who has an endpoint that wants the words of providers as they came. */
+export const rawReaders = (sql: Sql): Promise<{ tenantId: string; mode: Mode }[]> =>
+  sql.query(
+    `select distinct tenant_id as "tenantId", mode from endpoints where format not in ('native', 'messages') and status <> 'archived'`,
+  );
+
 export const updateEndpoint = async (
   trx: Sql,
-  {
-    id,
-    name,
-    url,
-    eventTypes,
-    heartbeatSeconds,
-  }: Pick<EndpointRow, 'id' | 'name' | 'url' | 'eventTypes' | 'heartbeatSeconds'>,
+  row: Pick<EndpointRow, 'id' | 'name' | 'url' | 'eventTypes' | 'routing' | 'format' | 'heartbeatSeconds'>,
 ): Promise<EndpointRow> =>
   (
     await trx.query<EndpointRow>(
-      `update endpoints set name = $2, url = $3, event_types = $4, heartbeat_seconds = $5, updated_at = clock_now() where id = $1 returning ${ROW}`,
-      [id, name, url, eventTypes, heartbeatSeconds],
+      `update endpoints set name = $2, url = $3, event_types = $4, heartbeat_seconds = $5, routing = $6, format = $7, updated_at = clock_now()
+       where id = $1 returning ${ROW}`,
+      [row.id, row.name, row.url, row.eventTypes, row.heartbeatSeconds, row.routing, row.format],
     )
   )[0] as EndpointRow;
 
