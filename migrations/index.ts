@@ -26,6 +26,7 @@ import * as m0024 from './0024_keep_root.ts';
 import * as m0025 from './0025_place_events.ts';
 import * as m0026 from './0026_create_endpoints.ts';
 import * as m0029 from './0029_route_events.ts';
+import * as m0030 from './0030_create_alerts.ts';
 
 export const migrations = [
   { name: '0001_create_clock', ...m0001 },
@@ -55,4 +56,5 @@ export const migrations = [
   { name: '0025_place_events', ...m0025 },
   { name: '0026_create_endpoints', ...m0026 },
   { name: '0029_route_events', ...m0029 },
+  { name: '0030_create_alerts', ...m0030 },
 ];

@@ -17,6 +17,7 @@ export const FEATURES = [
   'custody',
   'inbound',
   'webhooks',
+  'alerts',
   'erasure',
   'health',
   'docs',

@@ -32,7 +32,7 @@ async function belongings(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { name } of tables) {
     const rows = await town.scene.query<{ row: object }>(
-      `select to_jsonb(t) - '{last_used_at,seen_at,health,health_at,health_note,health_since,health_fault,health_until,position,place,tally}'::text[] as row from "${name}" t
+      `select to_jsonb(t) - '{last_used_at,seen_at,health,health_at,health_note,health_since,health_fault,health_until,position,place,tally,judged_at}'::text[] as row from "${name}" t
          where tenant_id = $1 order by t::text`,
       [victim.tenantId],
     );
@@ -51,6 +51,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /api/v1/webhooks/:endpoint_id/replay': { status: 'all' },
   'PATCH /api/v1/webhook_rules/:rule_id': { name: 'Mine now' },
   'PATCH /v1/webhook_rules/:rule_id': { name: 'Mine now' },
+  'PATCH /api/v1/alert_rules/:alert_rule_id': { name: 'Mine now' },
   'PUT /api/v1/templates/:template_id': { content: { sms: { en: { body: 'Mine now' } } } },
   'POST /api/v1/templates/:template_id/rollout': { version: 1, percent: 50 },
   'POST /api/v1/templates/:template_id/preview': {},

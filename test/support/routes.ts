@@ -37,6 +37,7 @@ const ABSENT = [
     'erasures',
     'feed',
     'webhooks',
+    'alerts',
   ] as const),
 ];
 
