@@ -97,7 +97,7 @@ function factsFrom(told: ChannelEvent, channel: AnyChannel): Facts | undefined {
 /** The address that our own event has, or else the name that the provider has for the person. */
 function senderOf({ person }: InboundMessage, channel: AnyChannel): string {
   try {
-    return channel.address(person.recipient);
+    return channel.address(person.recipient, {});
   } catch {
     return person.identities[0]?.value ?? '';
   }
