@@ -36,6 +36,7 @@ export const up = (knex: Knex): Promise<void> =>
     judged_at timestamptz not null default '-infinity',
     primary key (tenant_id, mode)
   );
+  create index alert_watches_judged on alert_watches (judged_at);
 
   create table alert_tallies (
     rule_id uuid not null references alert_rules on delete cascade,

@@ -59,7 +59,7 @@ export async function startWorker({
     await bulks.purge();
     await campaigns.purge();
     await erasures.purge();
-    await alerts.purge();
+    await alerts.purge(config.retentionDays);
     await webhooks.purge(config.retentionDays);
     return 0;
   });

@@ -27,7 +27,8 @@ export interface Alerts {
   alerts(principal: Principal, query: AlertQuery): Promise<List<AlertItem>>;
   /** Judges some rules and tells of some alerts; returns how many, 0 when there is nothing to do for now. For a worker. */
   watch(): Promise<number>;
-  purge(): Promise<void>;
+  /** Forgets what is of no use, and alerts that were over so many days ago; 0 keeps those. */
+  purge(days: number): Promise<void>;
 }
 
 export interface AlertsDeps extends WatchDeps {
@@ -84,9 +85,10 @@ export function createAlerts(deps: AlertsDeps): Alerts {
     id: string,
     work: (trx: Sql, row: store.AlertRuleRow) => Promise<T>,
   ) =>
-    db.transaction(async (trx) =>
-      work(trx, there(await store.findAlertRule(trx, tenantId, mode, uuid(id), 'for update'))),
-    );
+    db.transaction(async (trx) => {
+      await store.lockWatch(trx, tenantId, mode);
+      return work(trx, there(await store.findAlertRule(trx, tenantId, mode, uuid(id), 'for update')));
+    });
 
   return {
     async create(principal, command) {
@@ -131,9 +133,7 @@ export function createAlerts(deps: AlertsDeps): Alerts {
       return listPage(rows, limit, showAlert);
     },
     watch: createWatch(deps),
-    async purge() {
-      await store.purgeTallies(db);
-    },
+    purge: (days) => store.purgeAlerts(db, days),
   };
 }
 

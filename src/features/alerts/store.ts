@@ -111,6 +111,10 @@ export const openWatch = (trx: Sql, tenantId: string, mode: Mode, { position, id
     [tenantId, mode, position, id],
   );
 
+/** Before a rule is: who judges takes both in this order. */
+export const lockWatch = (trx: Sql, tenantId: string, mode: Mode): Promise<unknown> =>
+  trx.query('select from alert_watches where tenant_id = $1 and mode = $2 for update', [tenantId, mode]);
+
 export const closeWatch = (trx: Sql, tenantId: string, mode: Mode): Promise<unknown> =>
   trx.query(
     `delete from alert_watches where tenant_id = $1 and mode = $2
@@ -165,9 +169,11 @@ export const sumWindows = (sql: Sql, tenantId: string, mode: Mode): Promise<Omit
     [tenantId, mode],
   );
 
-/** What no window reaches any more. */
-export const purgeTallies = (sql: Sql): Promise<unknown> =>
-  sql.query(`delete from alert_tallies where minute < clock_now() - interval '2 days'`);
+/** What no window reaches any more, and alerts that were over so many days ago; 0 keeps those. */
+export async function purgeAlerts(sql: Sql, days: number): Promise<void> {
+  await sql.query(`delete from alert_tallies where minute < clock_now() - interval '2 days'`);
+  await sql.query('delete from alerts where $1 > 0 and recovered_at < clock_now() - make_interval(days => $1)', [days]);
+}
 
 export interface AlertRow {
   readonly id: string;
@@ -201,12 +207,12 @@ export const insertAlert = async (
     )
   )[0];
 
-/** `silently`: the rule is no more, and nobody is told. `undefined`: none is open. */
+/** `silently`: the rule is no more, and nobody is told. `undefined`: none is open, or its beginning was not told yet. */
 export const endAlert = async (trx: Sql, ruleId: string, silently = false): Promise<AlertRow | undefined> =>
   (
     await trx.query<AlertRow>(
       `update alerts set recovered_at = clock_now(), untold = case when $2 then null else 'recovered' end
-       where rule_id = $1 and recovered_at is null returning ${ALERT}`,
+       where rule_id = $1 and recovered_at is null and ($2 or untold is null) returning ${ALERT}`,
       [ruleId, silently],
     )
   )[0];
