@@ -120,13 +120,41 @@ describe('an endpoint of the format meta', () => {
     await archive(theirs, other.live_key);
   });
 
+  it('is told by rules of what the provider has said, thing by thing', async () => {
+    const endpoint = await create('/ruled', { format: 'meta', routing: 'rules' }, LIVE);
+    const rule = await scene.must(
+      201,
+      at(
+        'POST',
+        '/api/v1/webhook_rules',
+        { conditions: { all: [{ event_type: ['message.read'] }, { channel: ['whatsapp'] }] }, targets: [endpoint.id] },
+        LIVE,
+      ),
+    );
+    const told = (status: string) => {
+      const { value, ...rest } = change(OWN);
+      const statuses = [{ id: `wamid.${status}`, status, timestamp: '1750000000', recipient_id: '6281234567890' }];
+      return JSON.stringify(body({ ...rest, value: { ...value, statuses } }));
+    };
+    for (const status of ['delivered', 'read', 'sent']) await provide(told(status));
+    await receiver.when('/ruled', 1);
+    const witness = await create('/witness', { format: 'meta' }, LIVE);
+    await provide(told('played'));
+    await receiver.when('/witness', 1);
+    expect((await receiver.when('/ruled', 2)).map(({ raw }) => raw.toString())).toEqual([told('read'), told('played')]);
+    await scene.must(204, at('DELETE', `/api/v1/webhook_rules/${rule.id}`, undefined, LIVE));
+    await archive(endpoint, LIVE);
+    await archive(witness, LIVE);
+  });
+
   it('costs nobody anything who has none, takes no heartbeat, and is tried with what the provider could send', async () => {
     await provide(JSON.stringify(body(change(OWN, message('nobody listens')))));
     await allRead();
-    const before = await scene.query(`select 1 from events where type = 'provider.request' and tenant_id = $1`, [
-      scene.product.tenantId,
-    ]);
-    expect(before).toHaveLength(3);
+    const kept = await scene.query(
+      `select 1 from events v join inbound_requests i on i.id = (v.data->>'inbound_id')::uuid
+       where type = 'provider.request' and encode(i.body, 'escape') like '%nobody listens%'`,
+    );
+    expect(kept).toEqual([]);
     const endpoint = await create('/sample', { format: 'meta' }, LIVE);
     const patch = await at('PATCH', `/api/v1/webhooks/${endpoint.id}`, { heartbeat_seconds: 60 }, LIVE);
     expect([patch.status, patch.body.error.param]).toEqual([422, 'heartbeat_seconds']);
