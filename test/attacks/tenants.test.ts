@@ -26,13 +26,13 @@ async function belongings(): Promise<readonly string[]> {
   const tables = await town.scene.query<{ name: string }>(
     `select table_name as name from information_schema.columns join information_schema.tables using (table_schema, table_name)
      where column_name = 'tenant_id' and table_schema = 'public' and table_type = 'BASE TABLE' and table_name not like '%\\_2%'
-       and table_name <> 'audit_chain' order by 1`,
+       and table_name not in ('audit_chain', 'alert_watches') order by 1`,
   );
   expect(tables.length).toBeGreaterThan(12);
   const found: string[] = [];
   for (const { name } of tables) {
     const rows = await town.scene.query<{ row: object }>(
-      `select to_jsonb(t) - '{last_used_at,seen_at,health,health_at,health_note,health_since,health_fault,health_until,position,place,tally,judged_at}'::text[] as row from "${name}" t
+      `select to_jsonb(t) - '{last_used_at,seen_at,health,health_at,health_note,health_since,health_fault,health_until,position,place,tally}'::text[] as row from "${name}" t
          where tenant_id = $1 order by t::text`,
       [victim.tenantId],
     );
