@@ -72,6 +72,11 @@ key manage  POST /v1/webhook_rules
 key read    POST /v1/webhook_rules/test
 key read    GET /v1/webhook_rules/:rule_id
 key manage  PATCH,DELETE /v1/webhook_rules/:rule_id
+key read    GET /api/v1/alert_rules
+key manage  POST /api/v1/alert_rules
+key read    GET /api/v1/alert_rules/:alert_rule_id
+key manage  PATCH,DELETE /api/v1/alert_rules/:alert_rule_id
+key read    GET /api/v1/alerts
 key read    GET /api/v1/channels/capabilities
 key read    GET /api/v1/templates
 key manage  POST /api/v1/templates
