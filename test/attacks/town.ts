@@ -220,7 +220,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       { suppressions: [{ channel: 'email', address: `never.${mode}.${canary}@people.example`, note: canary }] },
       mode,
     );
-    const rule = await must(
+    const autoReply = await must(
       201,
       'POST',
       '/api/v1/auto_replies',
@@ -230,7 +230,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
     const people = await inhabit(scene, signedIn.tenantId, mode, keys[mode], canary);
     ids[mode] = {
       ...people,
-      auto_reply_id: rule.id,
+      auto_reply_id: autoReply.id,
       suppression_id: added.data[0].id,
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,

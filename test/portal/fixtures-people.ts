@@ -282,6 +282,19 @@ export function peopleDoors(
       },
       remove: async (_, wanted) =>
         note('suppressions.remove', [wanted], found(suppressions.find((one) => one.id === wanted))),
+      unsubscribe: Object.fromEntries(
+        (['look', 'leave', 'comeBack'] as const).map((verb) => [
+          verb,
+          async (token: string) => {
+            if (token !== 'whole') throw new ApiError('not_found');
+            return note(verb, [token], {
+              sender: 'Bakery',
+              address: 'a•••@people.example',
+              isOut: verb === 'leave',
+            });
+          },
+        ]),
+      ) as unknown as PortalDeps['suppressions']['unsubscribe'],
     },
   };
 }

@@ -424,21 +424,6 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
     vault: createVault([{ id: 'k1', secret: Buffer.alloc(32, 7) }]),
     config: { signUp: f.signUp, systemSmtpUrl: undefined },
     publicUrl,
-    suppressions: {
-      unsubscribe: Object.fromEntries(
-        (['look', 'leave', 'comeBack'] as const).map((verb) => [
-          verb,
-          async (token: string) => {
-            if (token !== 'whole') throw new ApiError('not_found');
-            return note(verb, [token], {
-              sender: 'Bakery',
-              address: 'a•••@people.example',
-              isOut: verb === 'leave',
-            });
-          },
-        ]),
-      ) as unknown as PortalDeps['suppressions']['unsubscribe'],
-    },
     erasures: {
       async erase(_, person) {
         if (!person.recipient.phone?.startsWith('+'))

@@ -66,7 +66,7 @@ export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react' | 'write'>;
 export type ConversationsDoor = Pick<Conversations, 'list' | 'get' | 'patch' | 'messages' | 'reply'>;
 export type MediaDoor = Pick<Media, 'get'>;
 export type ContactsDoor = Pick<Contacts, 'list' | 'get' | 'create' | 'patch' | 'remove' | 'merge' | 'undo'>;
-export type SuppressionsDoor = Pick<Suppressions, 'list' | 'get' | 'add' | 'remove'>;
+export type SuppressionsDoor = Pick<Suppressions, 'list' | 'get' | 'add' | 'remove' | 'unsubscribe'>;
 
 export type WebhooksDoor = Pick<
   Webhooks,
@@ -76,7 +76,6 @@ export type WebhooksDoor = Pick<
   readonly rules: Pick<Webhooks['rules'], 'list' | 'get' | 'create' | 'patch' | 'remove' | 'try'>;
 };
 
-export type SuppressionsDoor = Pick<Suppressions, 'unsubscribe'>;
 export type UnsubscribeDoor = Suppressions['unsubscribe'];
 
 export type ErasuresDoor = Pick<Erasures, 'erase'>;
