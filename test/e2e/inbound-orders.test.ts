@@ -22,11 +22,16 @@ beforeAll(async () => {
   );
   const connections = new Map<string, Json>();
   callbacks = [];
-  for (const { adapter, settings = {}, request } of recorded) {
+  const said = new Map<string, string>();
+  for (const { adapter, settings = {}, events, request } of recorded) {
     // The certificates of one provider are fetched from it, which is shown elsewhere.
     if ('sns_topic_arn' in settings) continue;
     const credentials = { ...samples[adapter], ...settings };
     const name = JSON.stringify([adapter, credentials]);
+    // Two recordings that say something else under one key are none that a provider would send both.
+    const keys = events.map(({ key, ...rest }) => [`${name} ${key}`, JSON.stringify(rest)] as const);
+    if (keys.some(([key, text]) => (said.get(key) ?? text) !== text)) continue;
+    for (const [key, text] of keys) said.set(key, text);
     const connection =
       connections.get(name) ?? (await scene.connect(channels.get(adapter) ?? '', credentials, { adapter }));
     connections.set(name, connection);
@@ -54,7 +59,8 @@ async function rows(): Promise<Json> {
        join contacts c on c.id = i.contact_id group by coalesce(c.merged_into, c.id) order by 1`,
       `select i.key, m.position, m.mime, m.filename, m.provider_id, m.url, m.size from inbound_media m join inbound_messages i on i.id = m.message_id order by 1, 2`,
       `select connection_id, key, receipt, fault from receipts order by 1, 2`,
-      `select type, count(*)::int as count from events group by 1 order by 1`,
+      // Who says STOP and START is out or in as of the last that was heard.
+      `select type, count(*)::int as count from events where type not like 'recipient.%' group by 1 order by 1`,
     ].map((sql) => scene.query<Json>(sql)),
   );
   return { messages, conversations, contacts, media, receipts, events };
@@ -68,7 +74,7 @@ it(`the callbacks of every provider, sent twice and in ${SHUFFLES} seeded orders
       fc.shuffledSubarray([...callbacks, ...callbacks], { minLength: callbacks.length * 2 }),
       async (order) => {
         await scene.query(
-          'truncate inbound_requests, inbound_messages, inbound_media, conversations, contacts, contact_identities, contact_merges, told_notices, receipts, events',
+          'truncate inbound_requests, inbound_messages, inbound_media, conversations, contacts, contact_identities, contact_merges, told_notices, receipts, suppressions, events cascade',
         );
         await Promise.all(
           order.map(({ adapter, id, request }) => {
