@@ -9,6 +9,7 @@ const ASKS_FOR_A_REASON = 300;
 const REASONS: Readonly<Record<string, string>> = {
   'src/cli.ts': 'every command with its options, in one list',
   'src/features/erasure/scans.ts': 'every table in which a person may stand, in one list',
+  'src/deps.ts': 'the only wiring there is, one part after the other',
   'src/features/notifications/schema.ts': 'the wire shapes of one surface, read side by side',
   'src/features/portal/site.ts':
     'what every page shares: who is looking, the check of forms, the headers, the redirects',
@@ -21,6 +22,7 @@ const TABLES: Readonly<Record<string, string>> = {
   'test/channels/fixtures/whatsapp.ts': 'what Meta posts, type by type',
   'test/integration/connections.test.ts': 'the routes of connections, outcome by outcome',
   'test/integration/templates.test.ts': 'the routes of templates, outcome by outcome',
+  'test/faults/erase-places.test.ts': 'every column of the store, with what may stand in it',
   'test/portal/forms.test.ts': 'every form of the portal, and what it asks of the services',
   'test/portal/fixtures.ts': 'a stand-in for each service the pages ask',
   'test/unit/templates/engine.test.ts': 'what the engine accepts and refuses, case by case',

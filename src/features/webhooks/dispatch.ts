@@ -6,9 +6,10 @@ import type { Db, Sql } from '../../lib/db.ts';
 import { newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import { type CallDeps, type Called, callEndpoint, isSuccess } from './call.ts';
+import { noteFailure, noteSuccess } from './cursors-store.ts';
 import { type Claimed, claimDeliveries, closeDelivery, releaseDeliveries } from './deliveries-store.ts';
 import type { Secrets } from './secrets.ts';
-import { noteFailure, noteSuccess } from './store.ts';
+
 import { askedFor, type WebhookTiming, waitAfter } from './timetable.ts';
 
 /** Joins the transaction; what it returns is done after it. */

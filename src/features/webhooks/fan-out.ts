@@ -9,8 +9,8 @@ import type { Mode } from '../../lib/http.ts';
 import { newId, toWire } from '../../lib/ids.ts';
 import type { Event, Feed } from '../events/index.ts';
 import { type ChooseDeps, choose } from './choose.ts';
+import { behind, moveCursor, silent, takeEndpoint } from './cursors-store.ts';
 import { insertDeliveries } from './deliveries-store.ts';
-import { behind, moveCursor, silent, takeEndpoint } from './store.ts';
 import { bodyOf, isOurs } from './words.ts';
 
 export interface FanOutDeps extends ChooseDeps {

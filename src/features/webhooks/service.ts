@@ -16,6 +16,7 @@ import type { Events, Feed } from '../events/index.ts';
 import type { Tenants } from '../tenants/index.ts';
 import { checkAddress } from './address.ts';
 import { isSuccess } from './call.ts';
+import { mostFailures } from './cursors-store.ts';
 import { insertTest, purgeDeliveries, waitForTest } from './deliveries-store.ts';
 import { createDispatch } from './dispatch.ts';
 import { fanOut, ownEvent } from './fan-out.ts';
@@ -33,6 +34,7 @@ import type {
 import { createSecrets } from './secrets.ts';
 import * as store from './store.ts';
 import { WEBHOOK_TIMING, type WebhookTiming } from './timetable.ts';
+import { checkBeat, sampleOf, show } from './view.ts';
 import { bodyOf, isOurs } from './words.ts';
 
 export interface Webhooks {
@@ -252,7 +254,7 @@ export function createWebhooks({
     log: createDeliveryLog({ db }),
     rules,
     rawReaders: store.rawReaders,
-    failuresInRow: store.mostFailures,
+    failuresInRow: mostFailures,
     fanOut: () => fanOut({ db, feed, rules, registry, clock, window: timing.window }),
     deliver: (free) => dispatch.work(free),
     async purge(days) {
@@ -268,41 +270,4 @@ function there<T>(row: T | undefined): T {
   return row;
 }
 
-/** A bot that was written for a provider would not know what a heartbeat is. */
-function checkBeat(format: string, heartbeatSeconds: number | null): void {
-  if (!isOurs(format) && heartbeatSeconds !== null)
-    throw new ApiError('validation_failed', `heartbeat_seconds: is not for the format ${format}. Send null.`, {
-      param: 'heartbeat_seconds',
-    });
-}
-
-/** What a provider could send whose words this format passes on. */
-const sampleOf = ({ channels }: Registry, format: string): string =>
-  channels
-    .flatMap(({ adapters }) => adapters)
-    .find(({ webhook }) => webhook?.passthrough?.format === format)
-    ?.webhook?.passthrough?.sample.toString() ?? '{}';
-
 const uuid = (id: string): string => there(fromWire('endpoint', id));
-
-const show = (row: store.EndpointRow): EndpointItem => ({
-  id: toWire('endpoint', row.id),
-  object: 'webhook',
-  livemode: row.mode === 'live',
-  name: row.name,
-  url: row.url,
-  event_types: row.eventTypes ? [...row.eventTypes] : null,
-  routing: row.routing,
-  format: row.format as EndpointItem['format'],
-  // What is archived is found by nobody.
-  status: row.status as EndpointItem['status'],
-  disabled_reason: row.disabledReason,
-  drain_per_second: row.drainPerSecond,
-  heartbeat_seconds: row.heartbeatSeconds,
-  failures_in_row: row.failuresInRow,
-  failing_since: row.failingSince?.toISOString() ?? null,
-  last_success_at: row.lastSuccessAt?.toISOString() ?? null,
-  previous_secret_ends_at: row.overlapUntil?.toISOString() ?? null,
-  created_at: row.createdAt.toISOString(),
-  updated_at: row.updatedAt.toISOString(),
-});

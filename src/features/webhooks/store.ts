@@ -1,4 +1,4 @@
-/** SQL of endpoints and their secrets. */
+/** SQL of endpoints as they are managed. */
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { type Place, RAW_TYPE } from '../events/index.ts';
@@ -31,7 +31,7 @@ export interface EndpointRow {
   readonly updatedAt: Date;
 }
 
-const ROW = `id, tenant_id as "tenantId", mode, name, url, event_types as "eventTypes", routing, format, status, disabled_reason as "disabledReason",
+export const ENDPOINT = `id, tenant_id as "tenantId", mode, name, url, event_types as "eventTypes", routing, format, status, disabled_reason as "disabledReason",
   position, event_id as "eventId", sequence, drain_per_second as "drainPerSecond", drained_to as "drainedTo", heartbeat_seconds as "heartbeatSeconds",
   failures_in_row as "failuresInRow", failing_since as "failingSince", last_success_at as "lastSuccessAt",
   case when overlap_until > clock_now() then overlap_until end as "overlapUntil", created_at as "createdAt", updated_at as "updatedAt"`;
@@ -55,7 +55,7 @@ export const insertEndpoint = async (trx: Sql, row: NewEndpoint, most: number): 
     await trx.query<EndpointRow>(
       `insert into endpoints (id, tenant_id, mode, name, url, event_types, position, event_id, heartbeat_seconds, routing, format)
        select $1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $12
-       where (select count(*) from endpoints where tenant_id = $2 and mode = $3 and status <> 'archived') < $9 returning ${ROW}`,
+       where (select count(*) from endpoints where tenant_id = $2 and mode = $3 and status <> 'archived') < $9 returning ${ENDPOINT}`,
       [
         row.id,
         row.tenantId,
@@ -82,7 +82,7 @@ export const findEndpoint = async (
 ): Promise<EndpointRow | undefined> =>
   (
     await sql.query<EndpointRow>(
-      `select ${ROW} from endpoints where tenant_id = $1 and mode = $2 and id = $3 and status <> 'archived' ${lock}`,
+      `select ${ENDPOINT} from endpoints where tenant_id = $1 and mode = $2 and id = $3 and status <> 'archived' ${lock}`,
       [tenantId, mode, id],
     )
   )[0];
@@ -95,7 +95,7 @@ export const listEndpoints = (
   before: string | undefined,
 ): Promise<EndpointRow[]> =>
   sql.query<EndpointRow>(
-    `select ${ROW} from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived' and ($4::uuid is null or id < $4)
+    `select ${ENDPOINT} from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived' and ($4::uuid is null or id < $4)
      order by id desc limit $3`,
     [tenantId, mode, limit, before ?? null],
   );
@@ -136,7 +136,7 @@ export const countWaiting = (
 /** All of them; there are fifty at most. */
 export const allEndpoints = (sql: Sql, tenantId: string, mode: Mode): Promise<EndpointRow[]> =>
   sql.query<EndpointRow>(
-    `select ${ROW} from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived' order by id`,
+    `select ${ENDPOINT} from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived' order by id`,
     [tenantId, mode],
   );
 
@@ -153,7 +153,7 @@ export const updateEndpoint = async (
   (
     await trx.query<EndpointRow>(
       `update endpoints set name = $2, url = $3, event_types = $4, heartbeat_seconds = $5, routing = $6, format = $7, updated_at = clock_now()
-       where id = $1 returning ${ROW}`,
+       where id = $1 returning ${ENDPOINT}`,
       [row.id, row.name, row.url, row.eventTypes, row.heartbeatSeconds, row.routing, row.format],
     )
   )[0] as EndpointRow;
@@ -167,7 +167,7 @@ export const stopEndpoint = async (
 ): Promise<EndpointRow> =>
   (
     await trx.query<EndpointRow>(
-      `update endpoints set status = $2, disabled_reason = $3, updated_at = clock_now() where id = $1 returning ${ROW}`,
+      `update endpoints set status = $2, disabled_reason = $3, updated_at = clock_now() where id = $1 returning ${ENDPOINT}`,
       [id, status, reason],
     )
   )[0] as EndpointRow;
@@ -186,7 +186,7 @@ export async function resumeEndpoint(trx: Sql, id: string, perSecond: number | n
   );
   const [row] = await trx.query<EndpointRow>(
     `update endpoints set status = 'active', disabled_reason = null, failures_in_row = 0, failing_since = null, drain_per_second = $2,
-       drained_to = $3, updated_at = clock_now() where id = $1 returning ${ROW}`,
+       drained_to = $3, updated_at = clock_now() where id = $1 returning ${ENDPOINT}`,
     [id, perSecond, perSecond === null ? null : (drained?.last ?? null)],
   );
   return row as EndpointRow;
@@ -202,116 +202,10 @@ export async function archiveEndpoint(trx: Sql, id: string): Promise<void> {
   );
 }
 
-/** Endpoints that are behind the feed, of those that may still take something; in no order. */
-export const behind = async (sql: Sql, window: number, limit: number): Promise<string[]> =>
-  (
-    await sql.query<{ id: string }>(
-      `select e.id from endpoints e
-       where e.status = 'active' and (select store_is_known())
-         and exists (select from events v where v.tenant_id = e.tenant_id and v.position is not null
-           and (v.position, v.id) > (e.position, e.event_id) and v.position < (select event_horizon()))
-         and (select count(*) from (select from deliveries d where d.endpoint_id = e.id and d.status = 'waiting' and d.replay_of is null limit $1) open) < $1
-       limit $2`,
-      [window, limit],
-    )
-  ).map(({ id }) => id);
-
-/** Endpoints that want to hear now and then that they are still told, and have heard nothing; what is on its way will do. */
-export const silent = async (sql: Sql, limit: number): Promise<string[]> =>
-  (
-    await sql.query<{ id: string }>(
-      `select id from endpoints e where status = 'active' and heartbeat_seconds is not null and (select store_is_known())
-         and told_at <= clock_now() - make_interval(secs => heartbeat_seconds)
-         and not exists (select from deliveries d where d.endpoint_id = e.id and d.status = 'waiting') limit $1`,
-      [limit],
-    )
-  ).map(({ id }) => id);
-
-/** One of them, unless somebody else has it. */
-export const takeEndpoint = async (trx: Sql, id: string): Promise<EndpointRow | undefined> =>
-  (
-    await trx.query<EndpointRow>(
-      `select ${ROW} from endpoints where id = $1 and status = 'active' for update skip locked`,
-      [id],
-    )
-  )[0];
-
-export const moveCursor = (
-  trx: Sql,
-  { id, sequence, drainPerSecond, drainedTo }: Pick<EndpointRow, 'id' | 'sequence' | 'drainPerSecond' | 'drainedTo'>,
-  { position, id: eventId }: Place,
-): Promise<unknown> =>
-  trx.query(
-    `update endpoints set position = $2, event_id = $3, sequence = $4, drain_per_second = $5, drained_to = $6,
-       told_at = case when $4 > sequence then clock_now() else told_at end where id = $1`,
-    [id, position, eventId, sequence, drainPerSecond, drainedTo],
-  );
-
-/** Tells whether it is time to disable it. */
-export const noteFailure = async (
-  trx: Sql,
-  id: string,
-  failures: number,
-  failingMs: number,
-): Promise<{ readonly over: boolean; readonly active: boolean }> =>
-  (
-    await trx.query<{ over: boolean; active: boolean }>(
-      `update endpoints set failures_in_row = failures_in_row + 1, failing_since = coalesce(failing_since, clock_now()) where id = $1
-       returning failures_in_row >= $2 and failing_since <= clock_now() - make_interval(secs => $3) as over, status = 'active' as active`,
-      [id, failures, failingMs / 1_000],
-    )
-  )[0] ?? { over: false, active: false };
-
-export const mostFailures = async (sql: Sql, tenantId: string, mode: Mode): Promise<number> =>
-  (
-    await sql.query<{ most: number }>(
-      `select coalesce(max(failures_in_row), 0) as most from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived'`,
-      [tenantId, mode],
-    )
-  )[0]?.most ?? 0;
-
-/** Written at most once a second while all is well. */
-export const noteSuccess = (trx: Sql, id: string): Promise<unknown> =>
-  trx.query(
-    `update endpoints set failures_in_row = 0, failing_since = null, last_success_at = clock_now()
-     where id = $1 and (failures_in_row > 0 or last_success_at is null or last_success_at < clock_now() - interval '1 second')`,
-    [id],
-  );
-
 export const setOverlap = async (trx: Sql, id: string, seconds: number): Promise<EndpointRow> =>
   (
     await trx.query<EndpointRow>(
-      `update endpoints set overlap_until = clock_now() + make_interval(secs => $2), updated_at = clock_now() where id = $1 returning ${ROW}`,
+      `update endpoints set overlap_until = clock_now() + make_interval(secs => $2), updated_at = clock_now() where id = $1 returning ${ENDPOINT}`,
       [id, seconds],
     )
   )[0] as EndpointRow;
-
-export const insertSecret = (
-  trx: Sql,
-  row: { readonly id: string; readonly tenantId: string; readonly endpointId: string; readonly sealed: string },
-): Promise<unknown> =>
-  trx.query('insert into endpoint_secrets (id, tenant_id, endpoint_id, sealed) values ($1, $2, $3, $4)', [
-    row.id,
-    row.tenantId,
-    row.endpointId,
-    row.sealed,
-  ]);
-
-/** Those that have no end yet get one; those whose time is over go. */
-export async function endSecrets(trx: Sql, endpointId: string, seconds: number): Promise<void> {
-  await trx.query('delete from endpoint_secrets where endpoint_id = $1 and ends_at <= clock_now()', [endpointId]);
-  await trx.query(
-    `update endpoint_secrets set ends_at = clock_now() + make_interval(secs => $2) where endpoint_id = $1 and ends_at is null`,
-    [endpointId, seconds],
-  );
-}
-
-export const liveSecrets = (
-  sql: Sql,
-  endpointIds: readonly string[],
-): Promise<{ id: string; tenantId: string; endpointId: string; sealed: string }[]> =>
-  sql.query(
-    `select id, tenant_id as "tenantId", endpoint_id as "endpointId", sealed from endpoint_secrets
-     where endpoint_id = any($1) and (ends_at is null or ends_at > clock_now()) order by endpoint_id, id desc`,
-    [endpointIds],
-  );
