@@ -122,7 +122,13 @@ export const MUTATIONS = [
   {
     id: 'signature',
     breaks: 'I10: a wrong signature changes nothing',
-    edits: [['src/features/inbound/index.ts', "if (!door.verify(request)) throw new ApiError('bad_signature');", '']],
+    edits: [
+      [
+        'src/features/inbound/index.ts',
+        "if (!(await orLater(() => door.verify(request)))) throw new ApiError('bad_signature');",
+        '',
+      ],
+    ],
     file: 'test/e2e/receipts.test.ts',
     test: 'with a wrong signature is answered 401, and neither stored nor applied',
   },
@@ -249,12 +255,12 @@ export const MUTATIONS = [
     breaks: 'I9: an endpoint that is paused keeps its place',
     edits: [
       [
-        'src/features/webhooks/store.ts',
+        'src/features/webhooks/cursors-store.ts',
         `where id = $1 and status = 'active' for update skip locked`,
         `where id = $1 and status <> 'archived' for update skip locked`,
       ],
       [
-        'src/features/webhooks/store.ts',
+        'src/features/webhooks/cursors-store.ts',
         `where e.status = 'active' and (select store_is_known())`,
         `where e.status <> 'archived' and (select store_is_known())`,
       ],
@@ -272,7 +278,7 @@ export const MUTATIONS = [
     breaks: 'I9: through a rotation every live secret signs',
     edits: [
       [
-        'src/features/webhooks/store.ts',
+        'src/features/webhooks/secrets-store.ts',
         'where endpoint_id = any($1) and (ends_at is null or ends_at > clock_now())',
         'where endpoint_id = any($1) and ends_at is null',
       ],
@@ -286,5 +292,45 @@ export const MUTATIONS = [
     edits: [['src/features/events/store.ts', 'and position < (select event_horizon()) and mode = $2', 'and mode = $2']],
     file: 'test/integration/events.test.ts',
     test: 'shows nothing that another, still open, could come to stand before',
+  },
+  {
+    id: 'opted-out',
+    breaks: 'I3: whoever has said STOP is not written to',
+    edits: [['src/features/notifications/prepare.ts', 'if (barred.has(message.id))', "if (barred.has(''))"]],
+    file: 'test/e2e/suppressions.test.ts',
+    test: 'ends everything from that sender',
+  },
+  {
+    id: 'window',
+    breaks: 'the time in which free text may answer a person has an end',
+    edits: [['src/features/notifications/plan.ts', 'return window?.isOpen', 'return window']],
+    file: 'test/e2e/conversations.test.ts',
+    test: 'is free text within the window of a channel that else takes templates only',
+  },
+  {
+    id: 'one-owner',
+    breaks: 'I11: of a body that speaks of several accounts each owner is told of his own',
+    edits: [
+      [
+        'src/features/inbound/passthrough.ts',
+        'body: words.part(request.body, new Set(accounts))',
+        'body: words.part(request.body, new Set(words.accounts(request.body)))',
+      ],
+    ],
+    file: 'test/e2e/webhooks-formats.test.ts',
+    test: 'of one tenant sees nothing that the same body says of another',
+  },
+  {
+    id: 'word-once',
+    breaks: 'I10: what somebody writes is one message, however often it is told',
+    edits: [
+      [
+        'src/features/conversations/take.ts',
+        'const fresh = all.filter(({ id }) => stored.has(id));',
+        'const fresh = all;',
+      ],
+    ],
+    file: 'test/e2e/inbound-live.test.ts',
+    test: 'callbacks that come twice and in any order end in the same rows',
   },
 ];
