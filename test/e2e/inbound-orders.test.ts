@@ -21,17 +21,17 @@ beforeAll(async () => {
     scene.product.deps.registry.channels.flatMap(({ id, adapters }) => adapters.map((one) => [one.id, id] as const)),
   );
   const connections = new Map<string, Json>();
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   callbacks = [];
   for (const { adapter, settings = {}, request, events } of recorded) {
     // The certificates of one provider are fetched from it, which is shown elsewhere.
     if ('sns_topic_arn' in settings) continue;
     const credentials = { ...samples[adapter], ...settings };
     const name = JSON.stringify([adapter, credentials]);
-    // One message cannot say two things: of recordings that name the same one, the first.
-    const messages = events.filter(({ type }) => type === 'message').map(({ key }) => `${name} ${key}`);
-    if (messages.some((one) => seen.has(one))) continue;
-    for (const one of messages) seen.add(one);
+    // One event cannot say two things: of recordings that name the same one and differ, the first.
+    const said = events.map((event) => [`${name} ${event.key}`, JSON.stringify(event)] as const);
+    if (said.some(([key, text]) => (seen.get(key) ?? text) !== text)) continue;
+    for (const [key, text] of said) seen.set(key, text);
     const connection =
       connections.get(name) ?? (await scene.connect(channels.get(adapter) ?? '', credentials, { adapter }));
     connections.set(name, connection);
