@@ -303,7 +303,7 @@ export const MUTATIONS = [
   {
     id: 'window',
     breaks: 'the time in which free text may answer a person has an end',
-    edits: [['src/features/notifications/plan.ts', 'return window?.isOpen', 'return window']],
+    edits: [['src/features/notifications/plan.ts', 'return window?.isOpen', 'return window?.endsAt']],
     file: 'test/e2e/conversations.test.ts',
     test: 'is free text within the window of a channel that else takes templates only',
   },
@@ -314,7 +314,7 @@ export const MUTATIONS = [
       [
         'src/features/inbound/passthrough.ts',
         'body: words.part(request.body, new Set(accounts))',
-        'body: words.part(request.body, new Set(words.accounts(request.body)))',
+        'body: words.part(request.body, new Set([...accounts, ...words.accounts(request.body)]))',
       ],
     ],
     file: 'test/e2e/webhooks-formats.test.ts',
@@ -327,7 +327,7 @@ export const MUTATIONS = [
       [
         'src/features/conversations/take.ts',
         'const fresh = all.filter(({ id }) => stored.has(id));',
-        'const fresh = all;',
+        'const fresh = all.filter(({ id }) => stored.has(id) || true);',
       ],
     ],
     file: 'test/e2e/inbound-live.test.ts',
