@@ -100,6 +100,8 @@ export const up = (knex: Knex): Promise<void> =>
     inbound_id uuid not null,
     provider_id text not null,
     origin text not null check (origin in ('live', 'echo', 'history')),
+    -- Our side wrote it.
+    own boolean not null,
     kind text not null,
     text text,
     data jsonb,

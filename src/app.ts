@@ -15,6 +15,7 @@ import { healthRoutes } from './features/health/index.ts';
 import { inboundRoutes } from './features/inbound/index.ts';
 import { notificationRoutes } from './features/notifications/index.ts';
 import { createPortal, type Portal } from './features/portal/index.ts';
+import { autoReplyRoutes } from './features/replies/index.ts';
 import { sandboxRoutes } from './features/sandbox/index.ts';
 import { suppressionRoutes } from './features/suppressions/index.ts';
 import { templateRoutes } from './features/templates/index.ts';
@@ -49,6 +50,7 @@ export function serve(deps: Deps): Served {
     notifications,
     publicUrl,
     registry,
+    replies,
     sandbox,
     suppressions,
     templates,
@@ -71,6 +73,7 @@ export function serve(deps: Deps): Served {
     ...conversationRoutes(conversations, media),
     ...webhookRoutes(webhooks),
     ...erasureRoutes(erasures),
+    ...autoReplyRoutes(replies),
     ...inboundRoutes({ inbound, publicUrl }),
     ...healthRoutes(deps),
   ];

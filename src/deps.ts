@@ -32,6 +32,7 @@ import {
   TIMING,
   tellMessages,
 } from './features/notifications/index.ts';
+import { createReplies, type Replies } from './features/replies/index.ts';
 import { createSandbox, type Sandbox } from './features/sandbox/index.ts';
 import { createSuppressions, type Suppressions } from './features/suppressions/index.ts';
 import { createTemplates, type Templates } from './features/templates/index.ts';
@@ -77,6 +78,7 @@ export interface Deps {
   readonly contacts: Contacts;
   readonly conversations: Conversations;
   readonly media: Media;
+  readonly replies: Replies;
   readonly inbound: Inbound;
   readonly webhooks: Webhooks;
   readonly erasures: Erasures;
@@ -136,7 +138,15 @@ export async function createDeps({
   const connections = createConnections({ db, vault, registry, fetch, egress, clock, log, publicUrl, audit });
   const templates = createTemplates({ db, registry, clock, log, audit });
   tenants.onTenantCreated((trx, tenant) => templates.installStarters(trx, tenant.id));
-  const suppressions = createSuppressions({ db, vault, registry, events, connections, tenants });
+  const suppressions = createSuppressions({
+    db,
+    vault,
+    registry,
+    events,
+    connections,
+    tenants,
+    publicUrl: config.publicUrl ? publicUrl : undefined,
+  });
   const sandbox: Sandbox = createSandbox({
     db,
     registry,
@@ -196,6 +206,7 @@ export async function createDeps({
     tenants,
     events,
   });
+  const replies = createReplies({ db, clock, log, registry, connections, conversations });
   const media = createMedia({ db, log, connections, download });
   const inbound: Inbound = createInbound({
     db,
@@ -204,6 +215,10 @@ export async function createDeps({
     receipts: notifications.receipts,
     take: createTake({ events }),
     notices: createNotices({ events }),
+    async hear(trx, { messages, preferences }) {
+      await suppressions.prefer(trx, preferences);
+      await replies.hear(trx, messages, await suppressions.hear(trx, messages));
+    },
     doorbell,
     log,
     events,
@@ -255,6 +270,7 @@ export async function createDeps({
     contacts,
     conversations,
     media,
+    replies,
     inbound,
     webhooks,
     erasures,

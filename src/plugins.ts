@@ -13,7 +13,7 @@ export async function loadPlugins(modules: readonly string[], log: Log): Promise
       const module = (await import(isPath ? pathToFileURL(resolve(name)).href : name)) as Record<string, unknown>;
       const found = module.channels ?? module.channel ?? module.default;
       for (const channel of (Array.isArray(found) ? found : [found]) as AnyChannel[]) {
-        const faults = conformanceFaults(channel);
+        const faults = await conformanceFaults(channel);
         if (faults.length > 0) throw new Error(faults.join('; '));
         loaded.push(channel);
       }

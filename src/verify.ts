@@ -169,6 +169,21 @@ export const INVARIANTS: readonly Invariant[] = [
       where applied_at is null and received_at < clock_now() - interval '1 hour' and due_at < clock_now() - interval '1 hour'`,
   },
   {
+    id: 'I10',
+    promise: 'what somebody has just written was told once',
+    of: 'message',
+    sql: `select i.id from inbound_messages i
+      where i.event_id is not null and i.received_at > clock_now() - interval '25 days'
+        and (select count(*) from events e where e.id = i.event_id and e.message_id = i.id and e.type = 'message.received') <> 1`,
+  },
+  {
+    id: 'I10',
+    promise: 'what came in belongs to the tenant of its conversation',
+    of: 'message',
+    sql: `select i.id from inbound_messages i join conversations c on c.id = i.conversation_id
+      where i.tenant_id <> c.tenant_id or i.mode <> c.mode or i.connection_id <> c.connection_id`,
+  },
+  {
     id: 'I17',
     promise: 'what waits for the operator since a restore is with nobody',
     of: 'message',

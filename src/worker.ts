@@ -27,6 +27,7 @@ export async function startWorker({
   media,
   notifications,
   queues,
+  replies,
   sandbox,
   webhooks,
 }: Deps): Promise<Working> {
@@ -36,10 +37,12 @@ export async function startWorker({
     if (read > 0 && !isStopping) {
       void told();
       void fetched();
+      void answered();
     }
     return read;
   });
   const fetched = runner('media', media.fetch);
+  const answered = runner('auto-replies', replies.work);
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
   const cancelled = runner('bulks', bulks.cancelSome);
@@ -101,6 +104,7 @@ export async function startWorker({
   const sweep = () => {
     void applied();
     void fetched();
+    void answered();
     void played();
     void swept();
     void cancelled();
@@ -128,6 +132,7 @@ export async function startWorker({
         notifications.dispatcher.stop(withinMs),
         applied.idle(),
         fetched.idle(),
+        answered.idle(),
         played.idle(),
         swept.idle(),
         cancelled.idle(),

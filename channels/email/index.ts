@@ -60,8 +60,8 @@ export const email: Channel<EmailContent> = {
   ],
   content: EmailContent,
   capabilities: {
-    receipts: ['delivered', 'bounced', 'complained'],
-    inbound: false,
+    receipts: ['sent', 'delivered', 'read', 'failed', 'bounced', 'complained'],
+    inbound: true,
     media: ['*/*'],
     maxChars: 500_000,
   },

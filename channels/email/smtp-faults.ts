@@ -2,7 +2,7 @@
  * What an SMTP server said, as a verdict. The enhanced code (RFC 3463) is more to the point than the plain one and comes
  * first, the longest known beginning of it; then the plain reply code; then its first digit.
  */
-import type { Fault, FaultKind } from '../../src/channel-kit/index.ts';
+import { FAULTS, type Fault, type FaultKind } from '../../src/channel-kit/index.ts';
 
 export const faults: Readonly<Record<string, FaultKind>> = {
   '5.1': 'recipient_invalid',
@@ -62,6 +62,31 @@ function kind(error: SmtpError, enhanced: string | undefined, handedOver: boolea
   if (known) return known;
   const recipient = command.startsWith('RCPT') && [550, 551, 553].includes(responseCode) && !enhanced;
   return recipient ? 'recipient_invalid' : 'provider_rejected';
+}
+
+/** The enhanced code that says most: the one given, else the one in the words, unless it only says yes or no. */
+export function preciseCode(status: string | undefined, words = ''): string | undefined {
+  const found = [status?.trim() ?? '', /\b[245]\.\d{1,3}\.\d{1,3}\b/.exec(words)?.[0] ?? ''];
+  return found.find((code) => /^[245]\.\d{1,3}\.\d{1,3}$/.test(code) && !/^\d\.0\.0$/.test(code));
+}
+
+/** What was refused after it had been taken, as the last server said it; reports put the protocol's name before its words. */
+export function refusedLater(status: string | undefined, words = ''): Fault {
+  const said = words
+    .replace(/\s+/g, ' ')
+    .replace(/^\s?[\w-]{1,20};/, '')
+    .trim();
+  const enhanced = preciseCode(status, said);
+  const code = Number(/^\d{3}(?=\b)/.exec(said)?.[0] ?? (/^4/.test(enhanced ?? status ?? '') ? 450 : 550));
+  const { kind } = verdict({ message: said, response: `${code} ${enhanced ?? said}`, responseCode: code }, true);
+  return { kind, providerCode: enhanced ?? String(code), ...(said ? { providerMessage: said.slice(0, 1_000) } : {}) };
+}
+
+/** The same when a service has given the address up for good: that is so unless its code blames somebody else. */
+export function bouncedForGood(status: string | undefined, words?: string): Fault {
+  const enhanced = preciseCode(status, words);
+  const kind = (enhanced && byPrefix(enhanced)) || 'recipient_invalid';
+  return { ...refusedLater(status, words), kind: FAULTS[kind].retryable ? 'provider_rejected' : kind };
 }
 
 function byPrefix(enhanced: string): FaultKind | undefined {

@@ -1,13 +1,15 @@
 /**
  * E-mail through any SMTP server, over sockets that the core has dialled and judged.
  *
- * `250` after the final dot is the last thing SMTP tells: the message is `sent`. A connection lost before that dot means
+ * `250` after the final dot is the last thing SMTP itself tells: the message is `sent`; more is known where the connection
+ * says how it comes back. A connection lost before that dot means
  * it was not taken; one lost after it means that nobody knows, and a repeat would carry the same Message-ID.
  * The pool keeps sessions only. It repeats a message by itself in one case: the server had closed an idle session, and
  * not a byte of the message had left. Source: RFC 5321 §4.2.5, RFC 3463, nodemailer 10.
  */
 import { createTransport, type SMTPPoolOptions, type Transporter } from 'nodemailer';
 import { type Adapter, type Credentials, DeliveryError, type Net, redact } from '../../src/channel-kit/index.ts';
+import { callbackFields, missingSetting, receiptsOf, referenceHeader, webhook } from './callbacks.ts';
 import { guide } from './guide.ts';
 import type { EmailContent } from './index.ts';
 import { type Mailbox, mailbox } from './mailbox.ts';
@@ -45,8 +47,10 @@ export const smtp: Adapter<EmailContent, Client> = {
       label: 'Trusted certificate',
       help: 'Only for a server of your own whose certificate no public authority has signed: the PEM text.',
     },
+    ...callbackFields,
   ],
-  receipts: [],
+  receipts: ['sent', 'delivered', 'read', 'failed', 'bounced', 'complained'],
+  receiptsOf,
   dedupes: false,
   perSecond: 20,
   concurrency: CONNECTIONS,
@@ -54,7 +58,7 @@ export const smtp: Adapter<EmailContent, Client> = {
 
   connect,
 
-  async send({ reference, address, content }, { client, credentials, signal }) {
+  async send({ reference, address, content, unsubscribeUrl }, { client, credentials, signal }) {
     const from = sender(content.from, credentials);
     const replyTo = content.reply_to ?? text(credentials.reply_to);
     let handedOver = false;
@@ -74,7 +78,15 @@ export const smtp: Adapter<EmailContent, Client> = {
       })),
       // The same over all attempts, so that a mailbox that got two copies can show one.
       messageId: `<${reference}@${from.address.split('@')[1]}>`,
-      headers: { 'Auto-Submitted': 'auto-generated' },
+      headers: {
+        'Auto-Submitted': 'auto-generated',
+        ...unsubscribe(unsubscribeUrl),
+        ...prepared(referenceHeader(credentials, reference)),
+      },
+      // Where bounces are read, the server is asked to name the message in them, if it knows how.
+      ...(credentials.callbacks === 'mime'
+        ? { dsn: { id: reference, return: 'headers', notify: ['failure'], recipient: address } }
+        : {}),
       xMailer: false as const,
       signal,
       [HANDED_OVER]: () => {
@@ -90,6 +102,11 @@ export const smtp: Adapter<EmailContent, Client> = {
   },
 
   async check({ client, credentials }) {
+    const missing = missingSetting(credentials);
+    if (missing)
+      throw new DeliveryError('credentials_invalid', {
+        providerMessage: `what comes back by ${credentials.callbacks} cannot be checked without ${missing}`,
+      });
     try {
       await client.transport.verify();
     } catch (error) {
@@ -97,9 +114,24 @@ export const smtp: Adapter<EmailContent, Client> = {
     }
     return `${credentials.host} answers${credentials.username ? ` and knows ${credentials.username}` : ''}`;
   },
+
+  webhook,
 };
 
+/** As they are: services read these signs, not an encoding of them. */
+const prepared = (headers: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, { prepared: true, value }]));
+
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** One click is promised only where the mailbox's provider may rely on it. Source: RFC 2369, RFC 8058. */
+const unsubscribe = (url: string | undefined): Readonly<Record<string, string>> =>
+  url === undefined
+    ? {}
+    : {
+        'List-Unsubscribe': `<${url}>`,
+        ...(url.startsWith('https:') ? { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' } : {}),
+      };
 
 /** Where a message tells us that its last byte was read by the connection; the dot that ends it follows at once. */
 const HANDED_OVER = 'carillonHandedOver';

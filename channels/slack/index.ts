@@ -1,4 +1,4 @@
-/** Slack: a direct message from an app to a member of its workspace. */
+/** Slack: a message from an app to a member of its workspace, or to a room that it is in. */
 import { type Static, Type } from '@sinclair/typebox';
 import { AddressError, type Channel, having, words } from '../../src/channel-kit/index.ts';
 import { escapeText } from './markup.ts';
@@ -6,6 +6,7 @@ import { preview } from './preview.ts';
 import { slackWeb } from './web.ts';
 
 const MEMBER_ID = '^[UW][A-Z0-9]{2,30}$';
+const ROOM_ID = '^[CDG][A-Z0-9]{2,30}$';
 
 export const SlackContent = Type.Object(
   {
@@ -21,6 +22,9 @@ export const SlackContent = Type.Object(
         maxItems: 50,
         description: 'Block Kit. Give `body` or `text` too: it is what the notification shows.',
       }),
+    ),
+    thread_ts: Type.Optional(
+      Type.String({ pattern: '^\\d{1,12}\\.\\d{1,8}$', description: 'Answers in the thread of this message.' }),
     ),
   },
   {
@@ -38,13 +42,21 @@ export const slack: Channel<SlackContent> = {
       name: 'slack_user_id',
       label: 'Slack member ID',
       required: true,
+      unless: 'slack_channel_id',
       pattern: MEMBER_ID,
       example: 'U024BE7LH',
       help: "From the person's profile: Copy member ID.",
     },
+    {
+      name: 'slack_channel_id',
+      label: 'Slack channel ID',
+      pattern: ROOM_ID,
+      example: 'C024BE91L',
+      help: 'Instead of a person, a room the app was invited to: at the end of its details.',
+    },
   ],
   content: SlackContent,
-  capabilities: { receipts: ['delivered'], inbound: false, media: [], maxChars: 4_000 },
+  capabilities: { receipts: ['delivered'], inbound: true, media: [], maxChars: 4_000 },
   templatePolicy: { send: 'optional', reply: 'anytime', approval: 'none' },
   retry: { delaysSeconds: [2, 15, 60, 300] },
   sandbox: [
@@ -69,6 +81,13 @@ export const slack: Channel<SlackContent> = {
     { to: { slack_user_id: 'UUNKNOWN' }, steps: [{ refuse: 'outcome_unknown' }], note: 'the answer is lost' },
   ],
   address(to) {
+    const room = to.slack_channel_id;
+    if (room !== undefined && new RegExp(ROOM_ID).test(room)) return room;
+    if (room !== undefined && to.slack_user_id === undefined)
+      throw new AddressError(
+        'slack_channel_id',
+        'Write the channel ID, such as C024BE91L: C, D or G, then capitals and digits.',
+      );
     const given = to.slack_user_id ?? '';
     if (!new RegExp(MEMBER_ID).test(given))
       throw new AddressError(

@@ -1,20 +1,11 @@
 /** The message as it looks in a Slack window, reduced to the few shapes the portal draws. Pure, and total. */
 import { at, listAt, type Preview, type PreviewBlock, textAt } from '../../src/channel-kit/index.ts';
 import type { SlackContent } from './index.ts';
-import { unescapeText } from './markup.ts';
+import { readable } from './markup.ts';
 
 export function preview({ body, text, blocks }: SlackContent): Preview {
   const words = body ?? (text === undefined ? '' : readable(text));
   return { kind: 'blocks', text: words, ...(blocks ? { blocks: blocks.map(drawn) } : {}) };
-}
-
-/** `<https://example.com|our page>` as `our page`, `<!here>` as `@here`, and the entities as what they stand for. */
-function readable(markup: string): string {
-  return unescapeText(
-    markup.replace(/<([^<>|]*)(?:\|([^<>]*))?>/g, (_, target: string, label?: string) =>
-      label ? label : target.replace(/^!/, '@'),
-    ),
-  );
 }
 
 const words = (value: unknown, ...path: readonly (string | number)[]) => readable(textAt(value, ...path) ?? '');

@@ -18,6 +18,7 @@ import {
   textAt,
   type Webhook,
 } from '../../src/channel-kit/index.ts';
+import { parse } from './events.ts';
 import { guide } from './guide.ts';
 import type { SlackContent } from './index.ts';
 import { escapeText } from './markup.ts';
@@ -57,12 +58,17 @@ const webhook: Webhook = {
     return challenge !== undefined && verify(request, credentials.signing_secret) ? challenge : false;
   },
   verify: (request, credentials) => verify(request, credentials.signing_secret),
-  parse(request) {
-    const payload = parseJson(request.body);
-    const what = textAt(payload, 'event', 'type') ?? textAt(payload, 'type');
-    return [{ type: 'ignored', reason: what ? `event ${what.slice(0, 100)}` : 'not an event' }];
+  parse,
+  async media({ url }, { credentials, download }) {
+    // The token opens files at Slack and nowhere else, so it goes nowhere else.
+    if (!url || ![FILES, new URL(String(credentials.base_url)).origin].includes(originOf(url)))
+      throw new DeliveryError('content_invalid', { providerMessage: 'the file does not lie at Slack' });
+    return download({ url, bearer: String(credentials.bot_token) });
   },
 };
+
+const FILES = 'https://files.slack.com';
+const originOf = (url: string) => (URL.canParse(url) ? new URL(url).origin : '');
 
 function verify({ headers, body, at: arrived }: RawRequest, secret: unknown): boolean {
   const stamp = headers['x-slack-request-timestamp'];
@@ -85,7 +91,12 @@ export const slackWeb: Adapter<SlackContent> = {
       pattern: '^xox[a-z]-[A-Za-z0-9-]+$',
       help: 'Begins with xoxb-.',
     },
-    { name: 'signing_secret', label: 'Signing secret', secret: true, help: 'Only needed for callbacks from Slack.' },
+    {
+      name: 'signing_secret',
+      label: 'Signing secret',
+      secret: true,
+      help: 'Proves that what people write comes from Slack. Without it everything that comes is refused.',
+    },
     { name: 'base_url', label: 'API address', type: 'url', default: 'https://slack.com/api' },
   ],
   receipts: [],
@@ -96,13 +107,14 @@ export const slackWeb: Adapter<SlackContent> = {
   faults,
   faultCode: (response) => textAt(response.json(), 'error'),
 
-  async send({ to, content }, context) {
-    const { body, text, blocks } = content;
+  async send({ address, content }, context) {
+    const { body, text, blocks, thread_ts } = content;
     const response = await call(context, 'chat.postMessage', {
-      channel: to.slack_user_id,
+      channel: address,
       // Plain text stays plain: no markup of its own, none from the data. Beside blocks it is what a notification shows.
       ...(body === undefined ? { text: text ?? '' } : { text: escapeText(body), mrkdwn: false }),
       ...(blocks ? { blocks } : {}),
+      ...(thread_ts ? { thread_ts } : {}),
     });
     const [channel, ts] = [textAt(response.json(), 'channel'), textAt(response.json(), 'ts')];
     if (!channel || !ts) throw context.fault(response);

@@ -11,7 +11,11 @@ export const guide = `
 Nothing has to be set up for receipts: every message names the address its receipts go to. That address must be
 reachable from outside; if it is not, messages stay *sent*.
 
+**What people write.** At your number (*Phone Numbers → Manage → Active numbers*), or at the messaging service under
+*Integration*, set *A message comes in* to the callback address shown on this connection, as HTTP POST. Pictures come along.
+
 **A trial account** writes only to numbers you verified there, and puts a sentence of its own before each text.
 
-**STOP.** Twilio answers STOP by itself and refuses later messages to that person; here they end as *opted out*.
+**STOP.** Twilio answers STOP by itself and refuses later messages to that person; here they end as *opted out*. With
+*advanced opt-out* it also tells us which word it acted on.
 `.trim();

@@ -20,7 +20,7 @@ export const sms: Channel<SmsContent> = {
   label: 'SMS',
   recipient: [phoneField],
   content: SmsContent,
-  capabilities: { receipts: ['sent', 'delivered', 'failed'], inbound: false, media: [], maxChars: 1_600 },
+  capabilities: { receipts: ['sent', 'delivered', 'failed'], inbound: true, media: [], maxChars: 1_600 },
   templatePolicy: { send: 'optional', reply: 'anytime', approval: 'none' },
   optOut: { words: 'all' },
   retry: { delaysSeconds: [5, 30, 120, 600] },

@@ -2,7 +2,7 @@
  * SMS through Twilio Messages.
  *
  * One form post; its answer means queued. What became of it is posted to the StatusCallback given here, which carries our
- * reference. Source: Twilio Messages resource and status callbacks, read 2026-08.
+ * reference; what people write is posted to the same door. Source: Twilio Messages resource and status callbacks, read 2026-08.
  */
 import { type Adapter, type FaultKind, type Receipt, textAt, type Webhook } from '../../src/channel-kit/index.ts';
 import {
@@ -19,6 +19,7 @@ import {
 } from '../twilio.ts';
 import { guide } from './guide.ts';
 import type { SmsContent } from './index.ts';
+import { isInbound, media, messageOf } from './twilio-inbound.ts';
 
 /** All before `sent` show that the provider has the message, which is what an unknown outcome waits to hear. */
 const RECEIPTS: Readonly<Record<string, Receipt>> = {
@@ -46,12 +47,17 @@ const EXAMPLES: Readonly<Partial<Record<FaultKind, string>>> = {
 const webhook: Webhook = {
   verify,
   parse: (request) =>
-    statusEvent(
-      request,
-      { id: 'MessageSid', status: 'MessageStatus', code: 'ErrorCode' },
-      RECEIPTS,
-      (code = '') => faults[code] ?? 'provider_rejected',
-    ),
+    isInbound(request)
+      ? [messageOf(request)]
+      : statusEvent(
+          request,
+          { id: 'MessageSid', status: 'MessageStatus', code: 'ErrorCode' },
+          RECEIPTS,
+          (code = '') => faults[code] ?? 'provider_rejected',
+        ),
+  media,
+  // Whatever stands in the answer is sent to the person, so it says that there is nothing to send.
+  reply: { type: 'text/xml', body: '<?xml version="1.0" encoding="UTF-8"?><Response/>' },
   emulate(receipt, { providerId, address, fault, url, at }, credentials) {
     const failed = receipt === 'failed' || receipt === 'bounced';
     const status = failed ? 'undelivered' : receipt === 'sent' ? 'sent' : 'delivered';

@@ -1,24 +1,24 @@
 /**
- * Meta's callbacks: the subscription challenge, the signature, and statuses as receipts.
+ * Meta's callbacks: the subscription challenge, the signature, and what stands in the body.
  *
- * One body carries up to a thousand statuses of any number of accounts; duplicates and wrong order are normal, so a
- * receipt is known by message id and status. Source: Cloud API webhooks, read 2026-08.
+ * One body carries up to a thousand statuses, messages and news of any number of accounts.
+ * Source: Cloud API webhooks and media, read 2026-08.
  */
 import {
-  at,
   type ChannelEvent,
-  type Fault,
+  DeliveryError,
   hmac,
-  listAt,
   parseJson,
   type RawRequest,
-  type Receipt,
   sameBytes,
   textAt,
-  unixDate,
   type Webhook,
 } from '../../src/channel-kit/index.ts';
-import { exampleCodes, faults } from './cloud-faults.ts';
+import { exampleCodes } from './cloud-faults.ts';
+import { messagesOf } from './cloud-messages.ts';
+import { accountErrors, newsOf } from './cloud-news.ts';
+import { type Change, changesOf } from './cloud-reading.ts';
+import { statusesOf } from './cloud-statuses.ts';
 
 const SIGNATURE = 'x-hub-signature-256';
 
@@ -35,59 +35,34 @@ function verify(request: RawRequest, { app_secret }: Readonly<Record<string, unk
   return Boolean(app_secret) && sameBytes(request.headers[SIGNATURE], sign(String(app_secret), request.body));
 }
 
-/** `played` is what a voice note gets instead of `read`. */
-const RECEIPTS: Readonly<Record<string, Receipt>> = {
-  sent: 'sent',
-  delivered: 'delivered',
-  read: 'read',
-  played: 'read',
-  failed: 'failed',
-};
-
 function parse(request: RawRequest): readonly ChannelEvent[] {
   const payload = parseJson(request.body);
   if (payload === undefined) return [{ type: 'ignored', reason: 'not JSON' }];
-  const changes = listAt(payload, 'entry').flatMap((entry) => listAt(entry, 'changes'));
-  const events = changes.flatMap((change): ChannelEvent[] => {
-    const value = at(change, 'value');
-    const statuses = at(change, 'field') === 'messages' ? listAt(value, 'statuses') : [];
-    if (statuses.length === 0) return [{ type: 'ignored', reason: `field ${textAt(change, 'field') ?? 'unknown'}` }];
-    return statuses.map((status) => receiptOf(status, textAt(value, 'metadata', 'phone_number_id')));
-  });
+  const events = changesOf(payload).flatMap(eventsOf);
   return events.length > 0 ? events : [{ type: 'ignored', reason: 'no changes' }];
 }
 
-function receiptOf(status: unknown, account: string | undefined): ChannelEvent {
-  const providerId = textAt(status, 'id');
-  const word = textAt(status, 'status') ?? 'none';
-  const receipt = Object.hasOwn(RECEIPTS, word) ? RECEIPTS[word] : undefined;
-  if (!providerId || !receipt) return { type: 'ignored', reason: `status ${word}` };
-  const reference = textAt(status, 'biz_opaque_callback_data');
-  const moment = unixDate(textAt(status, 'timestamp'));
-  return {
-    type: 'receipt',
-    key: `${providerId}:${word}`,
-    providerId,
-    ...(reference ? { reference } : {}),
-    ...(account ? { account } : {}),
-    receipt,
-    ...(moment ? { at: moment } : {}),
-    ...(receipt === 'failed' ? { fault: faultOf(at(status, 'errors', 0)) } : {}),
-  };
+const MESSAGES = ['messages', 'smb_message_echoes', 'history'];
+
+function eventsOf(change: Change): readonly ChannelEvent[] {
+  const events = MESSAGES.includes(change.field)
+    ? [...statusesOf(change), ...messagesOf(change), ...accountErrors(change)]
+    : newsOf(change);
+  return events && events.length > 0 ? events : [{ type: 'ignored', reason: `field ${change.field.slice(0, 100)}` }];
 }
 
-function faultOf(error: unknown): Fault {
-  const code = textAt(error, 'code');
-  const kind = (code !== undefined && Object.hasOwn(faults, code) ? faults[code] : undefined) ?? 'provider_rejected';
-  const said = [textAt(error, 'title') ?? textAt(error, 'message'), textAt(error, 'error_data', 'details')].filter(
-    Boolean,
-  );
-  return {
-    kind,
-    ...(code ? { providerCode: code } : {}),
-    ...(said.length > 0 ? { providerMessage: said.join(': ').slice(0, 1_000) } : {}),
-  };
-}
+/** First the address of the file, which lives five minutes, then the file; both only for those who have the token. */
+const media: Webhook['media'] = async ({ providerId }, { credentials, http, download, fault }) => {
+  const { base_url, phone_number_id, access_token } = credentials;
+  if (!providerId || !/^\d{1,40}$/.test(providerId))
+    throw new DeliveryError('content_invalid', { providerMessage: 'the provider named no file' });
+  const bearer = String(access_token);
+  const response = await http({ url: `${base_url}/${providerId}?phone_number_id=${phone_number_id}`, bearer });
+  const url = textAt(response.json(), 'url');
+  if (response.status !== 200 || !url) throw fault(response);
+  const { mime, bytes } = await download({ url, bearer });
+  return { mime: textAt(response.json(), 'mime_type') ?? mime, bytes };
+};
 
 const emulate: Webhook['emulate'] = (
   receipt,
@@ -123,4 +98,4 @@ const emulate: Webhook['emulate'] = (
   return { method: 'POST', url, query: Object.fromEntries(new URL(url).searchParams), headers, body, at: moment };
 };
 
-export const webhook: Webhook = { handshake, verify, parse, emulate };
+export const webhook: Webhook = { handshake, verify, parse, media, emulate };

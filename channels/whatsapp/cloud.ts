@@ -72,7 +72,7 @@ export const cloud: Adapter<WhatsAppContent> = {
       json: {
         messaging_product: 'whatsapp',
         recipient_type: 'individual',
-        to: address,
+        ...(address.startsWith('+') ? { to: address } : { recipient: address }),
         ...message(content, language),
         biz_opaque_callback_data: reference,
       },

@@ -6,10 +6,14 @@ import type { DeliveryError, Fault, FaultKind } from './faults.ts';
 export interface Webhook {
   /** Answers a subscription challenge; `undefined` when the request is not one, `false` when it must be refused. */
   handshake?(request: RawRequest, credentials: Credentials): string | false | undefined;
-  /** Over the raw bytes, in constant time. */
-  verify(request: RawRequest, credentials: Credentials): boolean;
+  /** Over the raw bytes, in constant time. Throws `DeliveryError` only when a document it needs cannot be had just now. */
+  verify(request: RawRequest, credentials: Credentials, context?: VerifyContext): boolean | Promise<boolean>;
   /** Total: whatever came, it returns a list and never throws. */
-  parse(request: RawRequest): readonly ChannelEvent[];
+  parse(request: RawRequest): readonly ChannelEvent[] | Promise<readonly ChannelEvent[]>;
+  /** The address that a genuine request asks to be visited once, as proof that we want what it announces. */
+  confirm?(request: RawRequest, credentials: Credentials): string | undefined;
+  /** What is sent with the 200, for providers that read it. Default: nothing. */
+  readonly reply?: { readonly type: string; readonly body: string };
   /** Fetches what came with a message. Throws `DeliveryError`. Absent: media come with an address anybody can read, or not at all. */
   media?(item: InboundMedia, context: MediaContext): Promise<{ readonly mime: string; readonly bytes: Buffer }>;
   /** The signed request this provider would send; the sandbox posts it through the real door. */
@@ -40,6 +44,12 @@ export interface Passthrough {
   part(body: Buffer, own: ReadonlySet<string>): Buffer;
   /** What a provider could send, for trying an endpoint. */
   readonly sample: Buffer;
+}
+
+/** What a scheme needs whose provider signs with a key that it publishes. */
+export interface VerifyContext {
+  /** The text at this address, fetched through the guard and kept for a while. Throws `DeliveryError`. */
+  document(url: string): Promise<string>;
 }
 
 /** What a callback says. Every kind carries `key`: equal for duplicates of one event, different otherwise, unique in a connection. */
@@ -79,7 +89,9 @@ export interface InboundMessage extends Told {
    * before the account was connected. The last two are kept for the record: they open no window and wake nobody. Default `live`.
    */
   readonly origin?: 'live' | 'echo' | 'history';
-  /** The person at the other end, also of an echo. */
+  /** Our side wrote it: so with every echo, and with one half of a history. */
+  readonly own?: true;
+  /** The person at the other end, also of what our side wrote. */
   readonly person: {
     /** Fields of the flat recipient by which this person can be answered; the channel's `address` reads them. */
     readonly recipient: Recipient;

@@ -3,7 +3,7 @@ import type { RawRequest } from './callbacks.ts';
 import type { AnyAdapter, AnyChannel } from './registry.ts';
 
 /** Every way in which this value is not a channel that the core can work with; none for a good one. */
-export function conformanceFaults(channel: AnyChannel): readonly string[] {
+export async function conformanceFaults(channel: AnyChannel): Promise<readonly string[]> {
   if (typeof channel !== 'object' || channel === null) return ['the module exports no channel'];
   const faults: string[] = [];
   const must = (holds: unknown, fault: string): void => {
@@ -45,10 +45,11 @@ export function conformanceFaults(channel: AnyChannel): readonly string[] {
       faults.push(`${who}: the sandbox recipient of "${note}" has no valid address: ${(error as Error).message}`);
     }
   }
-  return [...faults, ...adapters.flatMap((adapter) => adapterFaults(who, channel, adapter))];
+  const more = await Promise.all(adapters.map((adapter) => adapterFaults(who, channel, adapter)));
+  return [...faults, ...more.flat()];
 }
 
-function adapterFaults(who: string, channel: AnyChannel, adapter: AnyAdapter): readonly string[] {
+async function adapterFaults(who: string, channel: AnyChannel, adapter: AnyAdapter): Promise<readonly string[]> {
   const faults: string[] = [];
   const must = (holds: unknown, fault: string): void => {
     if (!holds) faults.push(`${who}, adapter ${adapter.id}: ${fault}`);
@@ -81,9 +82,10 @@ function adapterFaults(who: string, channel: AnyChannel, adapter: AnyAdapter): r
       at: new Date(0),
     };
     try {
-      must(Array.isArray(webhook.parse(request)), 'parse must return a list');
+      must(Array.isArray(await webhook.parse(request)), 'parse must return a list');
       must(
-        webhook.verify(request, Object.fromEntries(adapter.credentials.map(({ name }) => [name, 'x']))) === false,
+        (await webhook.verify(request, Object.fromEntries(adapter.credentials.map(({ name }) => [name, 'x'])))) ===
+          false,
         'verify must refuse a request without a signature',
       );
     } catch (error) {

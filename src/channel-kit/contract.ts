@@ -23,6 +23,8 @@ export interface Field {
   /** Default `text`. `phone` is E.164, `url` is an http(s) base address without a trailing slash. */
   readonly type?: 'text' | 'phone' | 'email' | 'url' | 'host' | 'number' | 'boolean' | 'choice';
   readonly required?: boolean;
+  /** Recipients only: not required when this other field is there. */
+  readonly unless?: string;
   /** Credentials only: stored encrypted, never read back, redacted in every trace. */
   readonly secret?: boolean;
   /** Used when the field is absent. */
@@ -178,6 +180,8 @@ export interface Adapter<M extends Content = Content, K = undefined> {
   readonly account?: string;
   /** The receipts this provider can give; a subset of the channel's. With none, a message is final at `sent`. */
   readonly receipts: readonly Receipt[];
+  /** Which of them this connection gives, where that depends on its settings. Default: all. */
+  receiptsOf?(credentials: Credentials): readonly Receipt[];
   /** The hand-over itself is the delivery (Slack's `ok`). Default false. */
   readonly deliveredOnAccept?: boolean;
   /** The provider refuses a repeat of our idempotency key, so an unknown outcome may be sent again. */

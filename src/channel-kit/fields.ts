@@ -28,6 +28,15 @@ export function fieldsSchema(fields: readonly Field[], options: FieldsOptions = 
   );
 }
 
+/** The fields that somebody must have to be written to, and has not. */
+export const missingFields = (fields: readonly Field[], given: Readonly<Record<string, unknown>>): readonly string[] =>
+  fields
+    .filter(
+      ({ name, required, unless }) =>
+        required && given[name] === undefined && (unless === undefined || given[unless] === undefined),
+    )
+    .map(({ name }) => name);
+
 /** The given values, and the defaults of the fields that are absent. */
 export function withDefaults<V extends string | number | boolean>(
   fields: readonly Field[],

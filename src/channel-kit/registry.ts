@@ -1,5 +1,5 @@
 /** The channels of this process, in listing order, with look-up by id. Built once, at the composition root. */
-import type { Adapter, Channel } from './contract.ts';
+import type { Adapter, Channel, Credentials, Receipt } from './contract.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the registry never looks into content or clients
 export type AnyChannel = Channel<any>;
@@ -27,3 +27,7 @@ export function createRegistry(channels: readonly AnyChannel[]): Registry {
   }
   return { channels, channel: (id) => byId.get(id), adapter: (id) => byAdapter.get(id) };
 }
+
+/** The receipts that a connection with these settings gives. */
+export const receiptsOf = (adapter: AnyAdapter, credentials: Credentials): readonly Receipt[] =>
+  adapter.receiptsOf?.(credentials) ?? adapter.receipts;

@@ -18,6 +18,7 @@ export const FEATURES = [
   'custody',
   'contacts',
   'conversations',
+  'replies',
   'inbound',
   'webhooks',
   'erasure',

@@ -28,6 +28,10 @@ key read    GET /api/v1/suppressions
 key manage  POST /api/v1/suppressions
 key read    GET /api/v1/suppressions/:suppression_id
 key manage  DELETE /api/v1/suppressions/:suppression_id
+key read    GET /api/v1/auto_replies
+key manage  POST /api/v1/auto_replies
+key read    GET /api/v1/auto_replies/:auto_reply_id
+key manage  PATCH,DELETE /api/v1/auto_replies/:auto_reply_id
 key read    GET /api/v1/gateways
 key read    GET /api/v1/events
 key read    GET /api/v1/events/:event_id
@@ -54,6 +58,20 @@ key manage  POST /v1/webhook_rules
 key read    POST /v1/webhook_rules/test
 key read    GET /v1/webhook_rules/:rule_id
 key manage  PATCH,DELETE /v1/webhook_rules/:rule_id
+key read    GET /v1/analytics/messages
+key manage  POST /api/v1/contacts
+key read    GET /api/v1/contacts
+key read    GET /api/v1/contacts/:contact_id
+key manage  PATCH,DELETE /api/v1/contacts/:contact_id
+key manage  POST /api/v1/contacts/:contact_id/merge
+key manage  POST /api/v1/contacts/:contact_id/merges/:merge_id/undo
+key read    GET /api/v1/conversations
+key read    GET /api/v1/conversations/:conversation_id
+key send    PATCH /api/v1/conversations/:conversation_id
+key read    GET /api/v1/conversations/:conversation_id/messages
+key send    POST /api/v1/conversations/:conversation_id/messages
+key read    GET /api/v1/media/:media_id
+key send    POST /api/v1/sandbox/messages
 key read    GET /api/v1/channels/capabilities
 key read    GET /api/v1/templates
 key manage  POST /api/v1/templates
@@ -92,6 +110,8 @@ admin       POST /api/admin/quarantine/discard
 admin       GET,POST /api/admin/connections
 admin       PATCH,DELETE /api/admin/connections/:connection_id
 open        GET,POST /hooks/:adapter/:connection_id
+open        GET,POST /u/:token
+open        POST /u/:token/undo
 open        GET /health/live
 open        GET /health/ready
 open        GET /api/v1/openapi.json

@@ -4,7 +4,11 @@
  * nowhere else, so that whatever of it turns up elsewhere is found by one search.
  */
 import { PassThrough } from 'node:stream';
+import type { OpenConnection } from '../../src/features/connections/index.ts';
+import { createTake } from '../../src/features/conversations/index.ts';
+import { createEvents } from '../../src/features/events/index.ts';
 import type { Principal } from '../../src/lib/http.ts';
+import { newId, toWire } from '../../src/lib/ids.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { until } from '../support/product.ts';
 import type { Json } from '../support/providers/fake.ts';
@@ -50,6 +54,56 @@ export async function startTown({ env = {} }: { readonly env?: Readonly<Record<s
 }
 
 let people = 0;
+
+/** Somebody who has written with a file, and a contact of two that were merged. */
+async function inhabit(scene: Scene, tenantId: string, mode: Mode, key: string, canary: string) {
+  const { db, connections } = scene.product.deps;
+  const must = (status: number, method: string, path: string, body?: unknown): Promise<Json> =>
+    scene.must(status, scene.call(method, path, { key, ...(body === undefined ? {} : { body }) }));
+  const contact = await must(201, 'POST', '/api/v1/contacts', {
+    name: `Guest ${canary}`,
+    external_id: `crm-${mode}-${canary}`,
+    email: `guest.${mode}.${canary}@people.example`,
+  });
+  const other = await must(201, 'POST', '/api/v1/contacts', { name: `Twin ${canary}` });
+  const merged = await must(200, 'POST', `/api/v1/contacts/${contact.id}/merge`, { contact_id: other.id });
+  const email = `guest.${mode}.${canary}@people.example`;
+  const [row] = await scene.query<{ id: string }>(
+    `select id from connections where tenant_id = $1 and mode = $2 and channel = 'email'`,
+    [tenantId, mode === 'live' ? 'live' : 'sandbox'],
+  );
+  const connection = (await connections.open([row?.id as string])).get(row?.id as string) as OpenConnection;
+  const take = createTake({ events: createEvents() });
+  const [heard] = await db.transaction((trx) =>
+    take(trx, [
+      {
+        connection,
+        tenantId,
+        inboundId: newId(),
+        receivedAt: new Date(Date.now()),
+        event: {
+          type: 'message',
+          key: `written ${canary}`,
+          providerId: `written ${canary}`,
+          person: { recipient: { email }, identities: [{ kind: 'email', value: email }] },
+          content: {
+            kind: 'text',
+            text: `Is it open, ${canary}?`,
+            media: [{ mime: 'text/plain', filename: `${canary}.txt`, bytes: Buffer.from(canary) }],
+          },
+        },
+      },
+    ]),
+  );
+  const conversation = toWire('conversation', heard?.conversationId as string);
+  const { data } = await must(200, 'GET', `/api/v1/conversations/${conversation}/messages?order=desc&limit=1`);
+  return {
+    contact_id: contact.id,
+    merge_id: merged.merges[0].id,
+    conversation_id: conversation,
+    media_id: data[0].media[0].id,
+  };
+}
 
 /** A tenant with one of everything, under this canary. */
 export async function settle(scene: Scene, canary: string): Promise<Citizen> {
@@ -159,7 +213,17 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       { suppressions: [{ channel: 'email', address: `never.${mode}.${canary}@people.example`, note: canary }] },
       mode,
     );
+    const autoReply = await must(
+      201,
+      'POST',
+      '/api/v1/auto_replies',
+      { trigger: 'keyword', name: canary, keywords: [canary], reply: { text: `Of ${canary}` } },
+      mode,
+    );
+    const people = await inhabit(scene, signedIn.tenantId, mode, keys[mode], canary);
     ids[mode] = {
+      ...people,
+      auto_reply_id: autoReply.id,
       suppression_id: added.data[0].id,
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,
@@ -177,6 +241,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       bulk_id: bulk.bulk_id,
       draft_id: draft,
       adapter: 'smtp',
+      token: 'nobody-gave-this-out',
       file: `${canary}.css`,
     };
   }

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { twilioSms } from '../../channels/sms/twilio.ts';
 import { cloud } from '../../channels/whatsapp/cloud.ts';
 import type { RawRequest } from '../../src/channel-kit/index.ts';
-import { closing, using } from '../support/adapters.ts';
+import { closing, readBy, using } from '../support/adapters.ts';
 import { behave } from '../support/providers/fake.ts';
 import { startMeta } from '../support/providers/meta.ts';
 import { startTwilio } from '../support/providers/twilio.ts';
@@ -49,10 +49,7 @@ describe('Meta', () => {
     fake.openWindow('+14155550123');
     await keep(using(cloud, fake.credentials)).send({ address: '+14155550123', content: text });
     await fake.settled();
-    expect(door.got.map((r) => cloud.webhook?.parse(r)[0])).toMatchObject([
-      { receipt: 'sent' },
-      { receipt: 'delivered' },
-    ]);
+    expect(await readBy(cloud, ...door.got)).toMatchObject([{ receipt: 'sent' }, { receipt: 'delivered' }]);
     expect(door.got.every((r) => cloud.webhook?.verify(r, fake.credentials))).toBe(true);
   });
 
@@ -62,7 +59,7 @@ describe('Meta', () => {
     fake.script('+14155550123', behave.fail(131026));
     await keep(using(cloud, fake.credentials)).send({ address: '+14155550123', content: text });
     await fake.settled();
-    expect(door.got.map((r) => cloud.webhook?.parse(r)[0])).toMatchObject([{ fault: { kind: 'recipient_invalid' } }]);
+    expect(await readBy(cloud, ...door.got)).toMatchObject([{ fault: { kind: 'recipient_invalid' } }]);
   });
 
   it('asks the challenge', async () => {
@@ -83,22 +80,22 @@ describe('Twilio', () => {
       { address: '+14155550123', content: { body: 'Hi' } },
       { callbackUrl },
     );
-    const receipts = () =>
-      door.got.map((r) => twilioSms.webhook?.parse(r)[0]).map((e) => (e?.type === 'receipt' ? e.receipt : e));
+    const receipts = async () =>
+      (await readBy(twilioSms, ...door.got)).map((event) => (event.type === 'receipt' ? event.receipt : event));
     return { fake, door, providerId, receipts };
   };
 
   it('posts to the address the request named', async () => {
     const { fake, receipts } = await sent({ messages: ['sent', 'delivered'], calls: [] });
     await fake.settled();
-    expect(receipts()).toEqual(['sent', 'delivered']);
+    expect(await receipts()).toEqual(['sent', 'delivered']);
   });
 
   it('can repeat, reorder and hold back its posts', async () => {
     const { fake, providerId, receipts } = await sent();
     const options = { duplicate: true, reorder: true, delayMs: 5 };
     expect(await fake.deliver(providerId, ['sent', 'delivered'], options)).toEqual([200, 200, 200, 200]);
-    expect(receipts()).toEqual(['delivered', 'delivered', 'sent', 'sent']);
+    expect(await receipts()).toEqual(['delivered', 'delivered', 'sent', 'sent']);
   });
 
   it('can sign wrongly', async () => {

@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { slack } from '../../channels/slack/index.ts';
 import { slackWeb } from '../../channels/slack/web.ts';
-import { arrived, closing, faultOf, using } from '../support/adapters.ts';
+import { missingFields } from '../../src/channel-kit/index.ts';
+import { arrived, closing, faultOf, fetching, using } from '../support/adapters.ts';
 import { behave } from '../support/providers/fake.ts';
 import { type SlackOptions, startSlack } from '../support/providers/slack.ts';
 
@@ -132,10 +133,44 @@ describe('a request from Slack', () => {
     expect(slackWeb.webhook?.handshake?.(other, fake.credentials)).toBeUndefined();
   });
 
-  it('is kept and does nothing yet', async () => {
+  it('of nobody is kept and does nothing', async () => {
     const { fake } = await start();
     const event = fake.event(url, { type: 'event_callback', event: { type: 'message' } });
-    expect(slackWeb.webhook?.parse(arrived(event))).toEqual([{ type: 'ignored', reason: 'event message' }]);
+    expect(slackWeb.webhook?.parse(arrived(event))).toEqual([
+      { type: 'ignored', reason: 'event message of nobody known' },
+    ]);
+  });
+});
+
+describe('an answer', () => {
+  it('goes to the room, and into the thread, that it answers', async () => {
+    const fake = keep(await startSlack());
+    const adapter = keep(using(slackWeb, fake.credentials));
+    await adapter.send({ address: 'C024BE91L', content: { body: 'Yes', thread_ts: '1785578400.000001' } });
+    expect(fake.requests[0]?.json()).toMatchObject({ channel: 'C024BE91L', thread_ts: '1785578400.000001' });
+  });
+
+  it('is addressed to a room or to a person; a room that is none is refused with its field', () => {
+    expect(slack.address({ slack_channel_id: 'C024BE91L' }, {})).toBe('C024BE91L');
+    expect(slack.address({ slack_channel_id: 'general', slack_user_id: 'U024BE7LH' }, {})).toBe('U024BE7LH');
+    expect(() => slack.address({ slack_channel_id: 'general' }, {})).toThrow(/channel ID/);
+    expect(missingFields(slack.recipient, { slack_channel_id: 'C024BE91L' })).toEqual([]);
+    expect(missingFields(slack.recipient, {})).toEqual(['slack_user_id']);
+  });
+
+  it('may ask for a file, with the token, at Slack and nowhere else', async () => {
+    const { media, asked } = fetching(slackWeb, { bot_token: 'xoxb-1', base_url: 'https://slack.com/api' });
+    await media({ mime: 'x', url: 'https://files.slack.com/f/plan.pdf' });
+    expect(asked).toEqual([{ url: 'https://files.slack.com/f/plan.pdf', bearer: 'xoxb-1' }]);
+    for (const url of [
+      'https://drive.example/x',
+      'https://files.slack.com.evil.example/',
+      'https://files.slack.com@evil.example/',
+      'nothing',
+      undefined,
+    ])
+      expect((await faultOf(media({ mime: 'x', ...(url ? { url } : {}) }))).kind).toBe('content_invalid');
+    expect(asked).toHaveLength(1);
   });
 });
 

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sms } from '../../channels/sms/index.ts';
 import { segments } from '../../channels/sms/segments.ts';
 import { twilioSms } from '../../channels/sms/twilio.ts';
-import { arrived, closing, faultOf, using } from '../support/adapters.ts';
+import { arrived, closing, faultOf, fetching, readBy, using } from '../support/adapters.ts';
+import { response } from '../support/http.ts';
 import { behave } from '../support/providers/fake.ts';
 import { startTwilio, type TwilioOptions } from '../support/providers/twilio.ts';
 
@@ -120,7 +121,7 @@ describe('a status', () => {
   ])('%s with %s is a failure: %s', async (status, code, kind) => {
     const { fake, send } = await start();
     const { providerId = '' } = await send();
-    const [event] = twilioSms.webhook?.parse(arrived(fake.callback(providerId, status, { code }))) ?? [];
+    const [event] = await readBy(twilioSms, arrived(fake.callback(providerId, status, { code })));
     expect(event).toMatchObject({ receipt: 'failed', fault: { kind, providerCode: code } });
   });
 
@@ -135,10 +136,9 @@ describe('a status', () => {
   it('has one key however often it comes', async () => {
     const { fake, send } = await start();
     const { providerId = '' } = await send();
-    const keys = ['delivered', 'delivered', 'sent'].map(
-      (status) => twilioSms.webhook?.parse(arrived(fake.callback(providerId, status)))[0],
-    );
-    expect(new Set(keys.map((event) => (event?.type === 'receipt' ? event.key : ''))).size).toBe(2);
+    const posts = ['delivered', 'delivered', 'sent'].map((status) => arrived(fake.callback(providerId, status)));
+    const events = await readBy(twilioSms, ...posts);
+    expect(new Set(events.map((event) => (event.type === 'receipt' ? event.key : ''))).size).toBe(2);
   });
 
   it.each([
@@ -160,6 +160,37 @@ describe('a status', () => {
     const { providerId = '' } = await send();
     const other = { ...fake.credentials, account_sid: `AC${'1'.repeat(32)}` };
     expect(twilioSms.webhook?.verify(arrived(fake.callback(providerId, 'sent')), other)).toBe(false);
+  });
+});
+
+describe('what people send', () => {
+  const url = 'https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1';
+  const credentials = { account_sid: 'AC1', auth_token: 'secret', base_url: 'https://api.twilio.com' };
+
+  it('is answered with nothing to send back', () => {
+    expect(twilioSms.webhook?.reply).toEqual({
+      type: 'text/xml',
+      body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
+    });
+  });
+
+  it('lies where the provider points to, and the password stays with the provider', async () => {
+    const location = 'https://mms.twiliocdn.example/ME1?signature=x';
+    const { media, asked } = fetching(twilioSms, credentials, () => response(307, '', { location }));
+    await media({ mime: 'image/jpeg', url });
+    expect(asked).toEqual([{ url, basic: ['AC1', 'secret'] }, { url: location }]);
+  });
+
+  it('is never looked for at an address of somebody else', async () => {
+    const { media, asked } = fetching(twilioSms, credentials);
+    for (const other of ['https://evil.example/ME1', 'https://api.twilio.com.evil.example/ME1', undefined])
+      expect((await faultOf(media({ mime: 'x', ...(other ? { url: other } : {}) }))).kind).toBe('content_invalid');
+    expect(asked).toEqual([]);
+  });
+
+  it('that is gone is a fault of its own', async () => {
+    const { media } = fetching(twilioSms, credentials, () => response(404, { code: 20404 }));
+    expect((await faultOf(media({ mime: 'x', url }))).providerCode).toBe('20404');
   });
 });
 

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { cloud } from '../../channels/whatsapp/cloud.ts';
 import { whatsapp } from '../../channels/whatsapp/index.ts';
-import { arrived, closing, faultOf, type Sending, using } from '../support/adapters.ts';
+import { missingFields } from '../../src/channel-kit/index.ts';
+import { arrived, closing, faultOf, fetching, readBy, type Sending, using } from '../support/adapters.ts';
 import { behave } from '../support/providers/fake.ts';
 import { type MetaOptions, type MetaTemplate, startMeta } from '../support/providers/meta.ts';
 
@@ -196,7 +197,7 @@ describe('a status', () => {
     expect(cloud.webhook?.verify(rewritten, fake.credentials)).toBe(false);
   });
 
-  it('batch is read whole, and what is not a status is named and left', () => {
+  it('batch is read whole, whatever it holds', () => {
     const body = readFileSync(new URL('fixtures/whatsapp-batch.json', import.meta.url));
     const request = { method: 'POST', url: WEBHOOK, query: {}, headers: {}, body };
     expect(parse(request)).toEqual([
@@ -219,9 +220,55 @@ describe('a status', () => {
         fault: { kind: 'provider_rejected', providerMessage: 'Something odd' },
       },
       { type: 'ignored', reason: 'status warming_up' },
-      { type: 'ignored', reason: 'field messages' },
-      { type: 'ignored', reason: 'field message_template_status_update' },
+      expect.objectContaining({ type: 'message', key: 'wamid.IN', account: '111111' }),
+      expect.objectContaining({ type: 'notice', event: 'template.status_changed' }),
     ]);
+  });
+});
+
+describe('somebody who hides the number', () => {
+  const user = 'US.13491208655302741918';
+
+  it('is written to by id, and the status finds the message without a number', async () => {
+    const { fake, send } = await start();
+    const { providerId = '' } = await send({ address: user });
+    expect(fake.requests[0]?.json()).toMatchObject({ recipient: user, recipient_type: 'individual' });
+    expect(fake.requests[0]?.json()).not.toHaveProperty('to');
+    const status = arrived(fake.callback(providerId, 'delivered'));
+    expect(status.body.toString()).not.toContain('recipient_id"');
+    expect(await readBy(cloud, status)).toMatchObject([{ receipt: 'delivered', providerId }]);
+  });
+
+  it('needs the one or the other; the number is what counts when both are there', () => {
+    expect(whatsapp.address({ whatsapp_user_id: user }, {})).toBe(user);
+    expect(whatsapp.address({ whatsapp_user_id: user, phone: TO }, {})).toBe(TO);
+    expect(() => whatsapp.address({ whatsapp_user_id: 'somebody' }, {})).toThrow(/id as it came/);
+    expect(() => whatsapp.address({ whatsapp_user_id: 'somebody', phone: '1' }, {})).toThrow(/E.164/);
+    expect(missingFields(whatsapp.recipient, { whatsapp_user_id: user })).toEqual([]);
+    expect(missingFields(whatsapp.recipient, { email: 'ada@example.com' })).toEqual(['phone']);
+  });
+});
+
+describe('a file that somebody sent', () => {
+  const file = { mime: 'image/jpeg', text: 'the bytes' };
+
+  it('is asked for by its id, then fetched, both with the token', async () => {
+    const fake = keep(await startMeta({ media: { '1037': file } }));
+    const { media } = fetching(cloud, fake.credentials);
+    expect(await media({ mime: 'image/jpeg', providerId: '1037' })).toEqual({
+      mime: 'image/jpeg',
+      bytes: Buffer.from('the bytes'),
+    });
+    expect(fake.requests.map(({ path }) => path)).toEqual(['/v24.0/1037', '/v24.0/files/1037']);
+  });
+
+  it('without an id, or with one that is a path, is not asked for; one that is gone is a fault', async () => {
+    const fake = keep(await startMeta());
+    const { media } = fetching(cloud, fake.credentials);
+    for (const providerId of ['../me', '', undefined])
+      expect((await faultOf(media({ mime: 'x', ...(providerId ? { providerId } : {}) }))).kind).toBe('content_invalid');
+    expect(fake.requests).toEqual([]);
+    expect((await faultOf(media({ mime: 'x', providerId: '99' }))).providerCode).toBe('33');
   });
 });
 

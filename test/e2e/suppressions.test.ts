@@ -155,15 +155,11 @@ it('what a person told the provider holds until it is taken back', async () => {
   const phone = newPhone();
   const { db, suppressions } = scene.product.deps;
   const connectionId = fromWire('connection', (connections.first as Json).id) as string;
-  const party = {
-    tenantId: scene.product.tenantId,
-    mode: 'live',
-    channel: 'sms',
-    connectionId,
-    address: phone,
-  } as const;
+  const party = { tenantId: scene.product.tenantId, mode: 'live', channel: 'sms', connectionId } as const;
   const prefer = (value: 'stop' | 'resume') =>
-    db.transaction((trx) => suppressions.prefer(trx, [{ ...party, category: 'marketing', value }]));
+    db.transaction((trx) =>
+      suppressions.prefer(trx, [{ ...party, recipient: { phone }, category: 'marketing', value }]),
+    );
   await prefer('stop');
   await refused(await sms(phone, { category: 'marketing' }));
   await prefer('resume');

@@ -24,6 +24,9 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'api_keys.name',
     'connections.name',
     'connections.settings',
+    'auto_replies.keywords',
+    'auto_replies.name',
+    'auto_replies.reply',
     'endpoints.name',
     'endpoints.url',
     'webhook_rules.name',
@@ -37,6 +40,7 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'template_versions.variables',
     'template_versions.created_by',
     'tenants.name',
+    'conversations.assignee',
     'rollouts.reason',
     'rollouts.started_by',
     'rollouts.ended_by',
@@ -82,6 +86,7 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'idempotency.request_hash',
     'bulks.rows_hash',
   ],
+  'what somebody sent as a file, which goes with who sent it': ['inbound_media.bytes', 'inbound_media.sha256'],
   'sealed, and gone when the work is done': ['erasures.sealed', 'suppressions.sealed'],
   'ids that a provider gave': [
     'provider_refs.provider_id',
@@ -89,14 +94,42 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'receipts.provider_id',
     'receipts.key',
     'outbox.provider_id',
+    'inbound_messages.provider_id',
+    'inbound_messages.key',
+    'inbound_messages.reply_to',
+    'inbound_media.provider_id',
+    'told_notices.key',
   ],
   'words, numbers and names of ours': [
     'attempts.fault',
     'attempts.result',
+    'auto_replies.channel',
+    'auto_replies.failure_code',
+    'auto_replies.match',
+    'auto_replies.mode',
+    'auto_replies.trigger',
+    'owed_replies.mode',
     'bulks.mode',
     'bulks.status',
     'campaign_drafts.mode',
     'connections.adapter',
+    'contacts.mode',
+    'contact_identities.kind',
+    'contact_identities.mode',
+    'contact_identities.scope',
+    'contact_merges.brought',
+    'contact_merges.mode',
+    'conversations.channel',
+    'conversations.mode',
+    'conversations.status',
+    'inbound_messages.channel',
+    'inbound_messages.kind',
+    'inbound_messages.mode',
+    'inbound_messages.origin',
+    'inbound_media.fault',
+    'inbound_media.mime',
+    'inbound_media.mode',
+    'inbound_media.status',
     'connections.channel',
     'connections.health',
     'connections.health_fault',
@@ -261,6 +294,33 @@ async function plant(one: string, test: string, bulkId: string): Promise<readonl
      values (uuid_at(now()), $1, 'live', 'from Ada', 1, true, $2, '{}', false)`,
     [tenantId, JSON.stringify({ all: [{ sender: [EMAIL, PHONE] }, { keyword: [WORDS] }] })],
   );
+  // Of somebody who writes from an address of theirs, and of somebody else who speaks of it.
+  for (const [address, contact] of [
+    [EMAIL, { name: null, phone: PHONE, email: EMAIL }],
+    ['other@people.example', { name: WORDS, phone: null, email: null }],
+  ] as const)
+    await put(
+      [
+        ...['contacts.name', 'contacts.metadata', 'contacts.external_id', 'contacts.email', 'contacts.phone'],
+        ...['contact_identities.value', 'conversations.address', 'conversations.recipient'],
+        ...['inbound_messages.text', 'inbound_messages.data', 'inbound_media.filename', 'inbound_media.url'],
+      ],
+      `with person as (
+         insert into contacts (id, tenant_id, mode, name, metadata, external_id, email, phone)
+         values (gen_random_uuid(), $1, 'live', $4, $5, $6, $7, $8) returning id
+       ), known as (
+         insert into contact_identities (tenant_id, mode, kind, value, scope, contact_id) select $1, 'live', 'email', $3, '', id from person
+       ), place as (
+         insert into conversations (id, tenant_id, mode, connection_id, channel, address, recipient, contact_id, last_id)
+         select gen_random_uuid(), $1, 'live', $2, 'email', $3, jsonb_build_object('email', $3::text), id, gen_random_uuid() from person returning id
+       ), wrote as (
+         insert into inbound_messages (id, tenant_id, mode, conversation_id, connection_id, channel, key, inbound_id, provider_id, origin, own, kind, text, data)
+         select uuid_at(now()), $1, 'live', id, $2, 'email', $3, gen_random_uuid(), $3, 'live', false, 'text', $9, $5 from place returning id
+       )
+       insert into inbound_media (id, tenant_id, mode, message_id, connection_id, position, mime, filename, url, status)
+       select gen_random_uuid(), $1, 'live', id, $2, 0, 'text/plain', $9, $9, 'failed' from wrote`,
+      [tenantId, connection, address, contact.name, json, `${WORDS} ${address}`, contact.email, contact.phone, WORDS],
+    );
   // Of a connection that nothing is sent through meanwhile.
   await put(
     ['connections.health_note'],

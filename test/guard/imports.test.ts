@@ -12,6 +12,7 @@ const ids = channels.map(({ id }) => id);
 const NOT_A_CHANNEL: readonly (readonly [RegExp, string])[] = [
   [/^src\/features\/(tenants|portal)\/.*: names email$/, 'the address a person signs in with'],
   [/^src\/channel-kit\/(contract|fields)\.ts:\d+: names email$/, 'the form of a field'],
+  [/^src\/features\/(contacts|conversations|sandbox)\/.*: names email$/, 'a kind of identity'],
   [/^src\/features\/campaigns\/columns\.ts:\d+: names email$/, 'the form of a field'],
   [/^src\/features\/connections\/settings\.ts:\d+: names email$/, 'the form of a field'],
 ];

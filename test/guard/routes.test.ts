@@ -18,6 +18,7 @@ const NOT_AUDITED: Readonly<Record<string, string>> = {
   'POST /api/v1/notifications/bulk': 'a bulk is its own row, with key, address and request id, as each of its messages',
   'DELETE /api/v1/notifications/:notification_id': 'as above: the message keeps who cancelled it',
   'POST /api/v1/notifications/:notification_id/retry': 'a retry is a send',
+  'POST /api/v1/conversations/:conversation_id/messages': 'an answer is a send',
   'POST /api/admin/tenants': 'the service writes it with the tenant, in one transaction',
   'PATCH /api/admin/tenants/:tenant_id/limits': 'the service writes it with the change, for the command line too',
   'POST /api/admin/invitations': 'the service writes it with the invitation, for the command line too',

@@ -45,6 +45,9 @@ beforeAll(async () => {
   bulk = (await scene.must(202, scene.call('POST', '/api/v1/notifications/bulk', { key: scene.liveKey, body })))
     .bulk_id;
   await until(async () => (await scene.query('select 1 from deliveries where sequence = 2')).length > 0);
+  const written = { channel: 'sms', from: { phone: newPhone() }, text: 'Hello' };
+  await scene.must(202, scene.call('POST', '/api/v1/sandbox/messages', { key: scene.testKey, body: written }));
+  await until(async () => (await scene.query('select 1 from inbound_messages')).length > 0);
 });
 afterAll(() => scene.close());
 
@@ -118,6 +121,17 @@ describe('what breaks a promise is named', () => {
         `update attempts set tenant_id = '${fromWire('notification', sent)}' where message_id = '${messageOf(refused)}'`,
       () =>
         `update attempts a set tenant_id = m.tenant_id from messages m where m.id = a.message_id and m.id = '${messageOf(refused)}'`,
+    ],
+    [
+      'what somebody has just written was told once',
+      () => `update events set type = 'message.complained' where type = 'message.received'`,
+      () =>
+        `update events set type = 'message.received' where type = 'message.complained' and message_id in (select id from inbound_messages)`,
+    ],
+    [
+      'what came in belongs to the tenant of its conversation',
+      () => `update inbound_messages set mode = 'live'`,
+      () => `update inbound_messages set mode = 'sandbox'`,
     ],
   ];
   it.each(cases)('%s', async (promise, spoil, mend) => {

@@ -271,6 +271,19 @@ export function peopleDoors(
       undo: async (_, wanted, merge) => note('contacts.undo', [wanted, merge], person(wanted)),
     },
     suppressions: {
+      unsubscribe: Object.fromEntries(
+        (['look', 'leave', 'comeBack'] as const).map((verb) => [
+          verb,
+          async (token: string) => {
+            if (token !== 'whole') throw new ApiError('not_found');
+            return note(verb, [token], {
+              sender: 'Bakery',
+              address: 'a•••@people.example',
+              isOut: verb === 'leave',
+            });
+          },
+        ]),
+      ) as unknown as PortalDeps['suppressions']['unsubscribe'],
       list: async (_, query) => note('suppressions.list', [query], list(suppressions)),
       get: async (_, wanted) => found(suppressions.find((one) => one.id === wanted)),
       async add(_, entries) {

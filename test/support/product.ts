@@ -83,15 +83,17 @@ export async function startProduct({
       ...env,
     });
     const running = await start({ config, log, ...(timing ? { timing } : {}) });
+    // A public address of a test is nowhere.
+    const url = config.publicUrl ? `http://localhost:${running.port}` : running.url;
     const { tenant, testKey, liveKey } = await running.deps.tenants.create({ name: 'Bakery' });
     return {
-      url: running.url,
+      url,
       deps: running.deps,
       database,
       tenantId: tenant.id,
       testKey,
       liveKey,
-      api: apiAt(running.url, testKey),
+      api: apiAt(url, testKey),
       async stop() {
         await running.stop(5_000);
         await drop();

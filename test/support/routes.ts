@@ -33,10 +33,18 @@ const ABSENT = [
     'bulks',
     'campaigns',
     'custody',
+    'contacts',
+    'conversations',
+    'media',
     'inbound',
     'erasures',
     'feed',
     'webhooks',
+    'suppressions',
+    'contacts',
+    'conversations',
+    'media',
+    'replies',
   ] as const),
 ];
 

@@ -3,7 +3,7 @@
  * depend on a row is judged, before anything is stored; and it says how the rows are read.
  */
 import type { Static } from '@sinclair/typebox';
-import type { Registry } from '../../channel-kit/index.ts';
+import { missingFields, type Registry } from '../../channel-kit/index.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { canonicalJson, readJsonObject } from '../../lib/json.ts';
 import type { Validator } from '../../lib/schema.ts';
@@ -97,12 +97,12 @@ function placed(piece: Piece, columns: readonly (Column | undefined)[]): Columns
 }
 
 function requireColumns(registry: Registry, channels: readonly string[], names: ReadonlySet<string>): void {
+  const given = Object.fromEntries([...names].map((name) => [name, name]));
   for (const id of channels)
-    for (const { name, required } of registry.channel(id)?.recipient ?? [])
-      if (required && !names.has(name))
-        throw new ApiError(
-          'recipient_field_missing',
-          `The first line names no column ${name}, which the channel ${id} needs. GET /api/v1/channels/capabilities lists what each channel needs.`,
-          { param: name },
-        );
+    for (const name of missingFields(registry.channel(id)?.recipient ?? [], given))
+      throw new ApiError(
+        'recipient_field_missing',
+        `The first line names no column ${name}, which the channel ${id} needs. GET /api/v1/channels/capabilities lists what each channel needs.`,
+        { param: name },
+      );
 }

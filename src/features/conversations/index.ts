@@ -1,5 +1,5 @@
 /** The door of conversations: what people write to us, kept in order, and answered. */
-export { erasePeople } from './erase-store.ts';
+export { erasePeople } from './erase.ts';
 export { createMedia, type Media } from './media.ts';
 export { createNotices, type Notices } from './notices.ts';
 export { conversationRoutes } from './routes.ts';

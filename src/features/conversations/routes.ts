@@ -99,6 +99,16 @@ export const conversationRoutes = (conversations: Conversations, media: Media): 
   route({
     ...LOOK,
     method: 'GET',
+    path: '/v1/analytics/messages',
+    summary: 'List messages of both directions',
+    query: schema.logQuery,
+    replies: { 200: { description: 'One page, newest first', schema: schema.logReply } },
+    errors: ['validation_failed'],
+    handler: async ({ principal, query }) => ({ status: 200, body: await conversations.log(principal, query) }),
+  }),
+  route({
+    ...LOOK,
+    method: 'GET',
     path: '/api/v1/media/:media_id',
     summary: 'Get what came with a message',
     description:

@@ -152,6 +152,49 @@ export const threadQuery = Type.Object(
 );
 export type ThreadQuery = Static<typeof threadQuery>;
 
+export const logQuery = Type.Object(
+  {
+    status: Type.Optional(
+      Type.Union(
+        ['queued', 'sent', 'delivered', 'failed', 'received'].map((status) => Type.Literal(status)),
+        { description: '`received` is what came in.' },
+      ),
+    ),
+    direction: Type.Optional(Type.Union([Type.Literal('inbound'), Type.Literal('outbound')])),
+    recipient: Type.Optional(Type.String({ maxLength: 320, description: 'The address at the other end.' })),
+    limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
+    offset: Type.Integer({ minimum: 0, maximum: 10_000, default: 0 }),
+  },
+  closed,
+);
+export type LogQuery = Static<typeof logQuery>;
+
+export const logReply = Type.Object({
+  status: Type.Integer(),
+  message: Type.String(),
+  data: Type.Object({
+    total: Type.Integer({ description: 'Counted up to 10,000 in each direction.' }),
+    limit: Type.Integer(),
+    offset: Type.Integer(),
+    logs: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          message_id: Type.String(),
+          recipient: Type.String({ description: 'The address at the other end.' }),
+          direction: Type.Union([Type.Literal('inbound'), Type.Literal('outbound')]),
+          type: Type.String({ description: '`template` or `text` of what went out, else the kind of what came in.' }),
+          status: Type.String(),
+          error_message: orNull(Type.String()),
+          created_at: Time,
+        },
+        closed,
+      ),
+    ),
+  }),
+});
+export type LogReply = Static<typeof logReply>;
+
 export const conversationParams = Type.Object({ conversation_id: Id });
 export const mediaParams = Type.Object({ media_id: Id });
 

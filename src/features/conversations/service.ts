@@ -20,6 +20,7 @@ import {
   windowName,
 } from '../notifications/index.ts';
 import type { Tenants } from '../tenants/index.ts';
+import { createMessageLog, type MessageLog } from './log.ts';
 import type {
   ConversationItem,
   ConversationQuery,
@@ -45,6 +46,8 @@ export interface Conversations {
   messages(principal: Principal, id: string, query: ThreadQuery): Promise<List<ThreadItem>>;
   /** Answers the person where they have written. Throws what a send throws; `outside_window` when it is too late for free text. */
   reply(origin: Origin, id: string, command: ReplyBody, idempotencyKey: string | undefined): Promise<Reply>;
+  /** Both directions in one list. */
+  readonly log: MessageLog;
   /** How long free text may answer people, for the rules of a send. */
   readonly windows: Windows;
   /** The data of events about what came in. */
@@ -238,10 +241,11 @@ export function createConversations(deps: ConversationsDeps): Conversations {
         },
       ]);
       if (!answer || answer instanceof ApiError) throw answer ?? new Error('one command, one answer');
-      // Who answers has read.
-      await store.markRead(db, row.id);
+      // Who answers has read, unless a rule did.
+      if (principal.actor.kind !== 'operator') await store.markRead(db, row.id);
       return answer;
     },
+    log: createMessageLog(deps),
     async windows(tenantId, mode, asked) {
       const opened = await connections.open(asked.map(({ connectionId }) => connectionId));
       const found = await store.lastInbound(db, tenantId, mode, asked);

@@ -32,6 +32,7 @@ export interface InboundRow {
   readonly contactId: string | null;
   readonly providerId: string;
   readonly origin: 'live' | 'echo' | 'history';
+  readonly own: boolean;
   readonly kind: string;
   readonly text: string | null;
   readonly data: Readonly<Record<string, unknown>> | null;
@@ -56,7 +57,7 @@ const columns = (of: string): string =>
 const ROW = columns('c');
 
 const INBOUND = `i.id, i.tenant_id as "tenantId", i.mode, i.conversation_id as "conversationId", i.connection_id as "connectionId", i.channel, c.address,
-  c.contact_id as "contactId", i.provider_id as "providerId", i.origin, i.kind, i.text, i.data, i.reply_to as "replyTo", i.reply_to_id as "replyToId",
+  c.contact_id as "contactId", i.provider_id as "providerId", i.origin, i.own, i.kind, i.text, i.data, i.reply_to as "replyTo", i.reply_to_id as "replyToId",
   i.received_at as "receivedAt"`;
 
 export interface ConversationFilter {
@@ -160,6 +161,29 @@ export const listInbound = (
      order by i.id ${order} limit $4`,
     [tenantId, conversationId, from ?? null, limit],
   );
+
+/** The newest of what came in, by its address or all, and how many there are, counted up to `most`. */
+export async function inboundLog(
+  sql: Sql,
+  {
+    tenantId,
+    mode,
+    address,
+    limit,
+    most,
+  }: { tenantId: string; mode: Mode; address: string | undefined; limit: number; most: number },
+): Promise<{ readonly total: number; readonly rows: readonly InboundRow[] }> {
+  const from = `inbound_messages i join conversations c on c.id = i.conversation_id
+     where i.tenant_id = $1 and i.mode = $2 and not i.own and ($3::text is null or i.conversation_id in (
+       select id from conversations a where a.tenant_id = $1 and a.mode = $2 and a.address = $3)) order by i.id desc`;
+  const values = [tenantId, mode, address ?? null];
+  const rows = await sql.query<InboundRow>(`select ${INBOUND} from ${from} limit $4`, [...values, limit]);
+  const [count] = await sql.query<{ total: number }>(
+    `select count(*)::int as total from (select i.id from ${from} limit $4) counted`,
+    [...values, most],
+  );
+  return { total: count?.total ?? 0, rows };
+}
 
 /** What came with these messages, in its order, without the bytes. */
 export const mediaOf = (sql: Sql, tenantId: string, messageIds: readonly string[]): Promise<MediaRow[]> =>

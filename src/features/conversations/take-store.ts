@@ -55,6 +55,7 @@ export interface NewInbound {
   readonly inboundId: string;
   readonly providerId: string;
   readonly origin: 'live' | 'echo' | 'history';
+  readonly own: boolean;
   readonly kind: string;
   readonly text: string | null;
   readonly data: object | null;
@@ -67,12 +68,12 @@ export const insertInbound = async (trx: Sql, messages: readonly NewInbound[]): 
   new Set(
     (
       await trx.query<{ id: string }>(
-        `insert into inbound_messages (id, tenant_id, mode, conversation_id, connection_id, channel, key, inbound_id, provider_id, origin, kind, text,
+        `insert into inbound_messages (id, tenant_id, mode, conversation_id, connection_id, channel, key, inbound_id, provider_id, origin, own, kind, text,
            data, reply_to, reply_to_id, event_id)
-         select i.id, "tenantId", mode, "conversationId", "connectionId", channel, key, "inboundId", "providerId", origin, kind, text, data, "replyTo",
+         select i.id, "tenantId", mode, "conversationId", "connectionId", channel, key, "inboundId", "providerId", origin, own, kind, text, data, "replyTo",
            p.message_id, "eventId"
          from jsonb_to_recordset($1) as i(id uuid, "tenantId" uuid, mode text, "conversationId" uuid, "connectionId" uuid, channel text, key text,
-           "inboundId" uuid, "providerId" text, origin text, kind text, text text, data jsonb, "replyTo" text, "eventId" uuid)
+           "inboundId" uuid, "providerId" text, origin text, own boolean, kind text, text text, data jsonb, "replyTo" text, "eventId" uuid)
          left join provider_refs p on p.connection_id = i."connectionId" and p.provider_id = i."replyTo"
          order by i.key on conflict do nothing returning id`,
         [JSON.stringify(messages)],

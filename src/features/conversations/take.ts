@@ -174,6 +174,7 @@ const rowOf = (one: One): NewInbound => {
     inboundId: one.inboundId,
     providerId: storable(providerId, ID_MAX),
     origin,
+    own: one.event.own === true || origin === 'echo',
     kind: content.kind,
     text: content.text === undefined ? null : storable(content.text, TEXT_MAX),
     data: dataOf(content.data),

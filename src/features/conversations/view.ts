@@ -44,7 +44,7 @@ export const showInbound = (
   id: toWire('message', row.id),
   object: 'message',
   livemode: row.mode === 'live',
-  direction: row.origin === 'echo' ? 'outbound' : 'inbound',
+  direction: row.own ? 'outbound' : 'inbound',
   channel: row.channel,
   connection_id: toWire('connection', row.connectionId),
   conversation_id: toWire('conversation', row.conversationId),

@@ -106,6 +106,7 @@ export const SCANS: readonly Scan[] = [
     named: 'notification_id::text',
     rows: 5_000,
   },
+  { table: 'suppressions', key: 'id', type: 'uuid', scope: OWN, columns: { note: 'text' }, rows: 5_000 },
   {
     table: 'inbound_messages',
     key: 'id',
@@ -131,7 +132,6 @@ export const SCANS: readonly Scan[] = [
     named: 'id::text',
     rows: 5_000,
   },
-  { table: 'suppressions', key: 'id', type: 'uuid', scope: OWN, columns: { note: 'text' }, rows: 5_000 },
   // What a provider said last: through a connection of the platform, too, where it may be about anybody.
   {
     table: 'connections',

@@ -4,7 +4,7 @@
  * that was emptied is in the hands of a worker any more. What providers still say afterwards is emptied for some days.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { AddressError, type Registry } from '../../channel-kit/index.ts';
+import { AddressError, missingFields, type Registry } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Vault } from '../../lib/crypto.ts';
 import type { Db, Trx } from '../../lib/db.ts';
@@ -62,7 +62,7 @@ export interface Erasures {
   /** Empties what providers have said since of people who were erased: every half minute, or now. */
   tend(now?: boolean): Promise<number>;
   /** Forgets the messages that nobody speaks of any more. */
-  purge(): Promise<void>;
+  purge(): Promise<unknown>;
 }
 
 export interface ErasureDeps {
@@ -116,8 +116,9 @@ export function createErasures({
     const addresses = new Map<string, string>();
     for (const channel of registry.channels)
       try {
-        const missing = channel.recipient.some(({ name, required }) => required && recipient[name] === undefined);
-        if (!missing) addresses.set(channel.id, channel.address(recipient, defaultCountry ? { defaultCountry } : {}));
+        const missing = missingFields(channel.recipient, recipient);
+        if (missing.length === 0)
+          addresses.set(channel.id, channel.address(recipient, defaultCountry ? { defaultCountry } : {}));
       } catch (error) {
         if (!(error instanceof AddressError)) throw error;
       }
@@ -184,11 +185,10 @@ export function createErasures({
 
   const PHASES: Readonly<Record<Position['phase'], (trx: Trx, row: ErasureRow, what: Sealed) => Promise<Step>>> = {
     async direct(trx, row, { addresses, loose }) {
-      const messages = await erasePeople(trx, row.tenantId, row.mode, addresses);
       const found = await notificationsTo(trx, row.tenantId, row.mode, addresses, BATCH);
-      if (found.length === 0) return { position: { ...row.position, phase: 'scan' }, done: { messages } };
-      const done = await empty(trx, row, found, loose);
-      return { position: row.position, done: { ...done, messages: done.messages + messages } };
+      if (found.length > 0) return { position: row.position, done: await empty(trx, row, found, loose) };
+      const done = { messages: await erasePeople(trx, row.tenantId, row.mode, addresses) };
+      return { position: { ...row.position, phase: 'scan' }, done };
     },
     async scan(trx, row, what) {
       const { position } = row;
@@ -282,8 +282,6 @@ export function createErasures({
         after = (await db.transaction((trx) => emptyTraces(trx, after as string | null, null))).last;
       return 0;
     },
-    async purge() {
-      await forgetErased(db, SPOKEN_OF_DAYS);
-    },
+    purge: () => forgetErased(db, SPOKEN_OF_DAYS),
   };
 }

@@ -10,6 +10,9 @@ export const EVENT_TYPES = {
   'message.bounced': 'It came back after it was taken.',
   'message.read': 'It was read.',
   'message.complained': 'The recipient has called it spam.',
+  'recipient.suppressed': 'An address is not written to any more; `reason` says why, `scope` what it means.',
+  'recipient.restored':
+    'A suppression was taken away: the person wants it again, or somebody removed it from the list.',
   'message.received': 'Somebody has written. The data is the message, with who wrote it and what came with it.',
   'contact.identified':
     'What came in is from a contact with an `external_id`. The data is the message, like that of `message.received`.',
@@ -23,9 +26,6 @@ export const EVENT_TYPES = {
   'channel.quality_changed': 'The quality or the sending limit of a number has changed.',
   'channel.name_changed': 'A provider has decided about the name of a sender.',
   'channel.alerted': 'A provider has a warning about an account.',
-  'recipient.suppressed': 'An address is not written to any more; `reason` says why, `scope` what it means.',
-  'recipient.restored':
-    'A suppression was taken away: the person wants it again, or somebody removed it from the list.',
   'bulk.completed': 'A bulk has come to its end: of each of its messages it is known whether it went out.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',

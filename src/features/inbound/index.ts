@@ -5,23 +5,24 @@
 import {
   type AnyAdapter,
   type ChannelEvent,
-  type PreferenceEvent,
+  DeliveryError,
   type RawRequest,
-  type ReceiptEvent,
   storable,
 } from '../../channel-kit/index.ts';
 import { createBatcher } from '../../lib/batch.ts';
-import type { Db, Sql } from '../../lib/db.ts';
+import type { Db } from '../../lib/db.ts';
 import { ApiError, isOutage } from '../../lib/errors.ts';
-import type { Mode, Reply } from '../../lib/http.ts';
+import type { Reply } from '../../lib/http.ts';
 import { fromWire, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import { dropOlder } from '../../lib/partitions.ts';
 import type { Doorbell } from '../../lib/queue.ts';
 import type { Connections, OpenConnection } from '../connections/index.ts';
-import type { Heard, Notices, Take } from '../conversations/index.ts';
-import type { NewReceipt, Receipts } from '../notifications/index.ts';
+import type { Notices, Take } from '../conversations/index.ts';
+import type { Receipts } from '../notifications/index.ts';
 import { SANDBOX_ADAPTER, type Sandbox } from '../sandbox/index.ts';
+import { createDocuments } from './documents.ts';
+import { add, type Found, type Hear, receiptOf } from './found.ts';
 import { createPassOn, type PassOnDeps } from './passthrough.ts';
 import {
   claimRequests,
@@ -34,6 +35,7 @@ import {
   type StoredRequest,
 } from './store.ts';
 
+export type { Hear, Preference } from './found.ts';
 export { type Passed, readPassed } from './passthrough.ts';
 export { inboundRoutes } from './routes.ts';
 
@@ -59,35 +61,20 @@ export interface InboundDeps extends Pick<PassOnDeps, 'events' | 'wanted'> {
   readonly log: Log;
 }
 
-/** Somebody has told the provider what he wants, or no longer wants. */
-export interface Preference extends Pick<PreferenceEvent, 'recipient' | 'category' | 'value' | 'at'> {
-  readonly tenantId: string;
-  readonly mode: Mode;
-  readonly channel: string;
-  readonly connectionId: string;
-}
-
-export type Hear = (
-  trx: Sql,
-  said: { readonly messages: readonly Heard[]; readonly preferences: readonly Preference[] },
-) => Promise<void>;
-
 interface Door {
   handshake(request: RawRequest): string | false | undefined;
-  verify(request: RawRequest): boolean;
-  parse(request: RawRequest): readonly ChannelEvent[];
+  verify(request: RawRequest): boolean | Promise<boolean>;
+  /** Does what a genuine request asks for at once. */
+  confirm(request: RawRequest): Promise<void>;
+  readonly reply: { readonly type: string; readonly body: string };
+  parse(request: RawRequest): readonly ChannelEvent[] | Promise<readonly ChannelEvent[]>;
 }
 
-/** What the requests of a batch say. */
-interface Found {
-  readonly receipts: NewReceipt[];
-  readonly messages: Parameters<Take>[1][number][];
-  readonly preferences: Preference[];
-  readonly notices: Parameters<Notices>[1][number][];
-}
+const NO_REPLY = { type: 'text/plain', body: '' };
 
 export function createInbound(deps: InboundDeps): Inbound {
   const { db, connections, sandbox, receipts, take, notices, hear, doorbell, log, ...rest } = deps;
+  const documents = createDocuments();
   /** Statuses in a request, as of the last batch. */
   let perRequest = 1;
   const store = createBatcher<StoredRequest, undefined>({
@@ -108,14 +95,22 @@ export function createInbound(deps: InboundDeps): Inbound {
       return {
         handshake: () => undefined,
         verify: (request) => sandbox.webhook.verify(request, connection.id),
+        confirm: async () => undefined,
+        reply: NO_REPLY,
         parse: (request) => sandbox.webhook.parse(request),
       };
     const webhook: AnyAdapter['webhook'] = connection.adapter.id === adapterId ? connection.adapter.webhook : undefined;
     if (!webhook) return undefined;
-    const { credentials } = connection;
+    const { credentials, http } = connection;
     return {
       handshake: (request) => webhook.handshake?.(request, credentials),
-      verify: (request) => webhook.verify(request, credentials),
+      verify: (request) => webhook.verify(request, credentials, documents.of(connection.id, http)),
+      async confirm(request) {
+        const url = webhook.confirm?.(request, credentials);
+        const status = url === undefined ? 200 : (await http({ url })).status;
+        if (status !== 200) throw new DeliveryError('provider_unavailable', { providerCode: String(status) });
+      },
+      reply: webhook.reply ?? NO_REPLY,
       parse: (request) => webhook.parse(request),
     };
   }
@@ -138,7 +133,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       archived: true,
     });
     for (const candidate of candidates.values())
-      if (candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate;
+      if (await candidate.adapter.webhook?.verify(request, candidate.credentials)) return candidate;
     return undefined;
   }
 
@@ -148,7 +143,7 @@ export function createInbound(deps: InboundDeps): Inbound {
   async function read(request: ReadRequest, connection: OpenConnection | undefined, found: Found): Promise<boolean> {
     const door = connection && doorOf(request.adapter, connection);
     if (!door) return false;
-    for (const event of door.parse(request)) {
+    for (const event of await door.parse(request)) {
       if (event.type === 'ignored') {
         log.debug({ inbound_id: request.id, reason: event.reason }, 'inbound event ignored');
         continue;
@@ -223,10 +218,13 @@ export function createInbound(deps: InboundDeps): Inbound {
       if (challenge === false) throw new ApiError('bad_signature');
       if (challenge !== undefined && request.method === 'GET')
         return { status: 200, body: challenge, type: 'text/plain' };
-      if (!door.verify(request)) throw new ApiError('bad_signature');
+      if (!(await orLater(() => door.verify(request)))) throw new ApiError('bad_signature');
       if (challenge !== undefined) return { status: 200, body: challenge, type: 'text/plain' };
-      await store.add({ ...request, id: newId(), connectionId, adapter: adapterId });
-      return { status: 200, body: '', type: 'text/plain' };
+      await orLater(() => door.confirm(request));
+      // A password proves who is asking, once; it is nothing to keep.
+      const { authorization: _, ...headers } = request.headers;
+      await store.add({ ...request, headers, id: newId(), connectionId, adapter: adapterId });
+      return { status: 200, ...door.reply };
     },
     async apply() {
       try {
@@ -241,43 +239,16 @@ export function createInbound(deps: InboundDeps): Inbound {
   };
 }
 
+/** What needs somebody who cannot be reached just now: the provider may come again. */
+async function orLater<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DeliveryError) throw new ApiError('unavailable', undefined, { retryAfterSeconds: 1 });
+    throw error;
+  }
+}
+
 /** Statuses of one transaction, about; a request that holds more is read whole. */
 const BATCH = 1_000;
 const PUT_OFF_SECONDS = 60;
-const ID_MAX = 512;
-const TEXT_MAX = 1_000;
-
-function add(
-  { messages, preferences, notices }: Found,
-  event: Exclude<ChannelEvent, { type: 'ignored' | 'receipt' }>,
-  request: ReadRequest,
-  connection: OpenConnection,
-  tenantId: string,
-): void {
-  const { id: connectionId, mode, channel } = connection;
-  if (event.type === 'message')
-    messages.push({ connection, tenantId, inboundId: request.id, receivedAt: request.at, event });
-  else if (event.type === 'notice') notices.push({ connection, tenantId, event });
-  else preferences.push({ ...event, tenantId, mode, channel: channel.id, connectionId });
-}
-
-/** What a stranger wrote, cut to what the store can hold. */
-function receiptOf(event: ReceiptEvent, request: StoredRequest, connectionId: string): NewReceipt {
-  const text = (value: string | undefined, max: number): string | null =>
-    value === undefined ? null : storable(value, max);
-  return {
-    connectionId,
-    key: storable(event.key, ID_MAX),
-    inboundId: request.id,
-    messageId: event.reference === undefined ? null : (fromWire('message', event.reference) ?? null),
-    providerId: text(event.providerId, ID_MAX),
-    receipt: event.receipt,
-    fault: event.fault?.kind ?? null,
-    providerCode: text(event.fault?.providerCode, ID_MAX),
-    providerMessage: text(event.fault?.providerMessage, TEXT_MAX),
-    at: event.at && isPlausible(event.at) ? event.at : null,
-  };
-}
-
-/** A clock may be wrong, but not by a lifetime. */
-const isPlausible = (at: Date): boolean => at.getTime() > Date.UTC(2000, 0) && at.getTime() < Date.UTC(2100, 0);

@@ -13,6 +13,7 @@ import {
   type Fault,
   type HttpResponse,
   type Outbound,
+  receiptsOf,
   type SendContext,
   storable,
 } from '../../channel-kit/index.ts';
@@ -38,6 +39,7 @@ export interface Job {
   readonly deadline: number;
   /** Aborted then; all messages of a batch share it. */
   readonly signal: AbortSignal;
+  readonly unsubscribeUrl?: Outbound['unsubscribeUrl'] | undefined;
   /** For the provider's own traces; absent while nobody collects ours. */
   readonly traceparent?: string | undefined;
 }
@@ -57,9 +59,8 @@ export const PROVIDER_ID_MAX = 512;
 
 /** Sends, and says what to write down. */
 export async function attempt(job: Job, clock: Clock, timing: Timing): Promise<Result> {
-  const { claimed, message } = job;
-  const { number } = claimed;
-  const base = { claimed, before: message, adapter: job.adapter.id };
+  const { number } = job.claimed;
+  const base = { claimed: job.claimed, before: job.message, adapter: job.adapter.id };
   let content: Content;
   try {
     content = job.render();
@@ -119,7 +120,6 @@ function answerOf(
 /** An attempt whose process died in it, or that got no answer: ask the provider, where it can be asked; else it stays unknown. */
 export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Result> {
   const { claimed, adapter } = job;
-  const { number } = claimed;
   const base = { claimed, before: job.message, adapter: adapter.id };
   if (adapter.lookup) {
     const now = clock.now();
@@ -130,22 +130,22 @@ export async function settle(job: Job, clock: Clock, timing: Timing): Promise<Re
       // Asked again until there is no time left to send it anyway.
       if (now < job.message.expiresAt)
         return { ...base, words: [], runAt: new Date(now.getTime() + timing.lookupSettleMs) };
-      return { ...base, ...unknown(job, number, clock, timing) };
+      return { ...base, ...unknown(job, claimed.number, clock, timing) };
     }
-    if (found) return { ...base, ...taken(job, found, number, clock) };
+    if (found) return { ...base, ...taken(job, found, claimed.number, clock) };
     const settledAt = (claimed.openSince ?? now).getTime() + timing.lookupSettleMs;
     if (now.getTime() < settledAt) return { ...base, words: [], runAt: new Date(settledAt) };
     // It never left. A message that ends its process each time must end itself: it has as many tries as any other.
-    const attempt = closed(job, number, 'not_sent');
-    if (nextAttempt(job.channel, number, now, timing)) return { ...base, attempt, ...again(now) };
+    const attempt = closed(job, claimed.number, 'not_sent');
+    if (nextAttempt(job.channel, claimed.number, now, timing)) return { ...base, attempt, ...again(now) };
     return { ...base, attempt, words: [{ word: 'failed', at: now, code: 'provider_unavailable' }] };
   }
-  return { ...base, ...unknown(job, number, clock, timing) };
+  return { ...base, ...unknown(job, claimed.number, clock, timing) };
 }
 
 function taken(job: Job, accepted: Accepted, number: number, clock: Clock): Pick<Result, 'attempt' | 'words'> {
   const { adapter } = job;
-  const last = adapter.deliveredOnAccept ? 'delivered' : adapter.receipts.length === 0 ? 'unreceipted' : undefined;
+  const last = adapter.deliveredOnAccept ? 'delivered' : tellsMore(job) ? undefined : 'unreceipted';
   return {
     attempt: {
       ...closed(job, number, 'accepted'),
@@ -197,13 +197,13 @@ function unknown(
     const delay = job.channel.retry.delaysSeconds[number - 1];
     if (delay !== undefined) return { attempt, ...again(new Date(now.getTime() + delay * 1_000)) };
   }
-  const until =
-    job.adapter.receipts.length > 0
-      ? now.getTime() + receiptWindowMs
-      : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
+  const until = tellsMore(job)
+    ? now.getTime() + receiptWindowMs
+    : Math.max(job.message.expiresAt.getTime(), now.getTime() + 60_000);
   return { attempt, words: [{ word: 'unknown', at: now }], runAt: new Date(until) };
 }
 
+const tellsMore = ({ adapter, connection }: Job) => receiptsOf(adapter, connection.credentials).length > 0;
 const again = (nextAt: Date): { words: Word[]; runAt: Date } => ({
   words: [{ word: 'retry', at: nextAt, nextAt }],
   runAt: nextAt,
@@ -258,12 +258,13 @@ const faultOf = (error: unknown, touched = false): Fault =>
         providerMessage: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       };
 
-const outboundOf = ({ message, reference }: Job, content: Content): Outbound => ({
+const outboundOf = ({ message, reference, unsubscribeUrl }: Job, content: Content): Outbound => ({
   reference,
   to: message.recipient,
   address: message.address,
   content,
   ...(message.language ? { language: message.language } : {}),
+  ...(unsubscribeUrl && { unsubscribeUrl }),
 });
 
 function contextOf(

@@ -42,8 +42,8 @@ export { IDEMPOTENCY, notificationRoutes, POLICY } from './routes.ts';
 export { Accepted, page, type SendBody, type SendNotification, STATUSES, sendAheadMs, sendBody } from './schema.ts';
 export type { Verbs } from './service.ts';
 export { tellMessages } from './tell.ts';
-export type { Outgoing, Thread } from './thread.ts';
-export type { NewMessage, Origin, SendCommand } from './types.ts';
+export { type Outgoing, sentLog, type Thread } from './thread.ts';
+export { LAST_WORD, type NewMessage, type Origin, type SendCommand } from './types.ts';
 export { reasonOf, reasons } from './view.ts';
 
 export interface Notifications extends Queries, Verbs {

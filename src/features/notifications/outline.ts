@@ -2,7 +2,7 @@
  * What a notification says apart from its person and data: which channels, in which language, out of which content. The rows
  * of a bulk share it, so it is drawn once for all of them. Pure.
  */
-import type { AnyChannel, Content, Registry } from '../../channel-kit/index.ts';
+import type { AnyChannel, Content, Field, Registry } from '../../channel-kit/index.ts';
 import type { ConnectionRoute } from '../connections/index.ts';
 import type { ResolvedTemplate, Templates, Use } from '../templates/index.ts';
 import { stepParam } from './parts.ts';
@@ -13,7 +13,7 @@ import { RAW_FIELDS, type SendBody, type SendNotification } from './schema.ts';
 /** One channel, as far as it does not depend on the person. */
 export interface OutlineAsk extends Omit<Ask, 'missingFields' | 'address' | 'addressFault'> {
   /** Fields of the recipient that the channel cannot do without. */
-  readonly required: readonly string[];
+  readonly required: readonly Field[];
   /** Free text where a template is demanded: only for who has just written. */
   readonly isReply: boolean;
 }
@@ -179,7 +179,7 @@ function askOf(
     id,
     channel,
     connected: routes.has(id),
-    required: channel.recipient.filter(({ required }) => required).map(({ name }) => name),
+    required: channel.recipient.filter(({ required }) => required),
     rawFields: reply && notification.content?.[id] === undefined ? [...rawFields, 'body'] : rawFields,
     missingRaw,
     language,

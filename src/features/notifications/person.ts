@@ -1,5 +1,5 @@
 /** Under which name a rollout knows a recipient. Pure. */
-import { AddressError, type Registry } from '../../channel-kit/index.ts';
+import { AddressError, missingFields, type Registry } from '../../channel-kit/index.ts';
 import type { SendBody } from './schema.ts';
 
 /** The first address there is, in the order of the channels asked for, so that all channels of a notification say the same. */
@@ -10,7 +10,7 @@ export function personOf(
 ): string | undefined {
   for (const id of notification.channels) {
     const channel = registry.channel(id);
-    if (!channel || channel.recipient.some(({ name, required }) => required && recipient[name] === undefined)) continue;
+    if (!channel || missingFields(channel.recipient, recipient).length > 0) continue;
     try {
       return channel.address(recipient, country ? { defaultCountry: country } : {});
     } catch (error) {

@@ -2,7 +2,7 @@
  * From commands to plans: which channel, which template version and language, which connection, which address. Reads only
  * what caches hold or one query per batch can tell, and decides nothing: whatever is wrong is written down for the rules.
  */
-import { AddressError, type AnyChannel, type Registry } from '../../channel-kit/index.ts';
+import { AddressError, type AnyChannel, missingFields as missingOf, type Registry } from '../../channel-kit/index.ts';
 import { soon } from '../../lib/cache.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Mode } from '../../lib/http.ts';
@@ -132,8 +132,7 @@ function ask(
 ): Ask {
   const { channel, required } = outline;
   let missingFields: readonly string[] = NONE;
-  for (const name of required)
-    if (recipient[name] === undefined) missingFields = required.filter((field) => recipient[field] === undefined);
+  for (const { name } of required) if (recipient[name] === undefined) missingFields = missingOf(required, recipient);
   const { address, addressFault } = channel ? addressOf(channel, recipient, missingFields, country) : NOWHERE;
   const { source, content, windowEnd } = answerOf(outline, address, routes, known);
   return {

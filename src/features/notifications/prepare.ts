@@ -18,7 +18,7 @@ import type { Result } from './record.ts';
 import type { Render } from './render.ts';
 import type { Word } from './status.ts';
 import type { Track } from './track.ts';
-import { ERASED, type Message } from './types.ts';
+import { ERASED, LAST_WORD, type Message } from './types.ts';
 
 export interface Prepared {
   readonly claimed: Claimed;
@@ -113,6 +113,8 @@ export async function prepare(
       render: () => render(channel, message, version),
       deadline,
       signal,
+      unsubscribeUrl:
+        channel.optOut?.link && message.category === 'marketing' ? suppressions.linkOf(message) : undefined,
       ...(track ? { traceparent: track.header(claimed.id, claimed.number) } : {}),
     };
     if (claimed.openSince !== null) return () => settle(job, clock, timing);
@@ -129,9 +131,9 @@ export async function prepare(
 const wantsAttempt = ({ status, nextAttemptAt, outcomeUnknown }: Message): boolean =>
   !outcomeUnknown && (status === 'queued' || (status === 'sent' && nextAttemptAt !== null));
 
-/** Nothing of it is in the air, and its person is still known. */
+/** Nothing of it is in the air, its person is still known, and it may depend on the person's wish. */
 const mayGo = ({ openSince }: Claimed, message: Message): boolean =>
-  openSince === null && wantsAttempt(message) && message.address !== ERASED;
+  openSince === null && wantsAttempt(message) && message.address !== ERASED && message.actorId !== LAST_WORD;
 
 /** Its person was erased while it was on its way to a worker: it is not sent, and what may have left already is not known. */
 const erased = (

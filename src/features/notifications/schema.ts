@@ -363,6 +363,13 @@ export const Capability = Type.Object(
     delivery_receipts: Type.Array(Type.String()),
     inbound: Type.Boolean(),
     template_policy: Type.Unknown(),
+    opt_out: Type.Object({
+      words: Type.Union([Type.String(), Type.Null()], {
+        description:
+          'What somebody gives up who answers STOP: `all` or `marketing`. Null: such a word means nothing here.',
+      }),
+      link: Type.Boolean({ description: 'Marketing carries an address at which one click ends it.' }),
+    }),
     sandbox: Type.Array(
       Type.Object({
         to: Type.Record(Type.String(), Type.String()),

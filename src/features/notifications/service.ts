@@ -1,5 +1,5 @@
 /** The verbs of notifications: send, validate, cancel, retry, and what the channels can do. */
-import { DeliveryError, type Registry } from '../../channel-kit/index.ts';
+import { type AnyChannel, DeliveryError, type Registry, receiptsOf } from '../../channel-kit/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Db } from '../../lib/db.ts';
 import { ApiError } from '../../lib/errors.ts';
@@ -152,6 +152,11 @@ export function createVerbs(deps: VerbDeps): Verbs {
     },
     async capabilities({ tenantId, mode }) {
       const routes = await connections.routes(tenantId, mode);
+      const open = await connections.open([...routes.values()].map(({ connectionId }) => connectionId));
+      const receipts = ({ capabilities, id }: AnyChannel) => {
+        const { adapter, credentials } = open.get(routes.get(id)?.connectionId ?? '') ?? {};
+        return adapter && credentials ? receiptsOf(adapter, credentials) : capabilities.receipts;
+      };
       return registry.channels.map((channel) => ({
         channel: channel.id,
         label: channel.label,
@@ -167,9 +172,10 @@ export function createVerbs(deps: VerbDeps): Verbs {
           media: channel.capabilities.media,
           retries_after_seconds: channel.retry.delaysSeconds,
         },
-        delivery_receipts: routes.get(channel.id)?.adapter.receipts ?? channel.capabilities.receipts,
+        delivery_receipts: receipts(channel),
         inbound: channel.capabilities.inbound,
         template_policy: channel.templatePolicy,
+        opt_out: { words: channel.optOut?.words ?? null, link: channel.optOut?.link ?? false },
         sandbox: channel.sandbox,
         notes: notesOf(channel.templatePolicy.send === 'required', routes.has(channel.id)),
       }));

@@ -3,8 +3,9 @@ import type { Preview, Registry } from '../../channel-kit/index.ts';
 import type { Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import type { Templates } from '../templates/index.ts';
-import { messagesTo } from './queries-store.ts';
+import { countMessages, type Filter, findMessages, messagesTo } from './queries-store.ts';
 import type { Render } from './render.ts';
+import { loadMessages } from './store.ts';
 import type { Message } from './types.ts';
 import { reasonOf } from './view.ts';
 
@@ -62,3 +63,19 @@ export const createThread =
       };
     });
   };
+
+/** The newest of what was sent that matches, and how many there are, counted up to `most`. */
+export async function sentLog(
+  sql: Sql,
+  filter: Filter,
+  limit: number,
+  most: number,
+): Promise<{ readonly total: number; readonly messages: readonly Message[] }> {
+  const ids = await findMessages(sql, filter, undefined, limit);
+  const messages = new Map((await loadMessages(sql, ids)).map((message) => [message.id, message]));
+  const counts = await countMessages(sql, filter, most);
+  return {
+    total: counts.reduce((sum, { count }) => sum + count, 0),
+    messages: ids.flatMap((id) => messages.get(id) ?? []),
+  };
+}

@@ -118,5 +118,8 @@ export interface ReceiptRow {
   readonly applied: boolean;
 }
 
+/** Who sends the one message that still goes to somebody who has just said STOP: that it was heard. */
+export const LAST_WORD = 'stop-confirmation';
+
 /** The address, in the store, of a message whose person was erased. */
 export const ERASED = '';

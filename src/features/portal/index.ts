@@ -24,6 +24,7 @@ import { rulePages } from './pages-rules.ts';
 import { settingsPages } from './pages-settings.ts';
 import { suppressionPages } from './pages-suppressions.ts';
 import { templatePages } from './pages-templates.ts';
+import { unsubscribePages } from './pages-unsubscribe.ts';
 import { webhookPages } from './pages-webhooks.ts';
 import type {
   BulksDoor,
@@ -112,6 +113,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...settingsPages(parts),
       ...guidePages(parts),
       ...referencePages(parts),
+      ...unsubscribePages({ unsubscribe: deps.suppressions.unsubscribe, view }),
       assetRoute(view),
       faviconRoute(view, 'favicon.svg'),
     ],

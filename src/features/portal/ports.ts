@@ -66,7 +66,7 @@ export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react' | 'write'>;
 export type ConversationsDoor = Pick<Conversations, 'list' | 'get' | 'patch' | 'messages' | 'reply'>;
 export type MediaDoor = Pick<Media, 'get'>;
 export type ContactsDoor = Pick<Contacts, 'list' | 'get' | 'create' | 'patch' | 'remove' | 'merge' | 'undo'>;
-export type SuppressionsDoor = Pick<Suppressions, 'list' | 'get' | 'add' | 'remove'>;
+export type SuppressionsDoor = Pick<Suppressions, 'list' | 'get' | 'add' | 'remove' | 'unsubscribe'>;
 
 export type WebhooksDoor = Pick<
   Webhooks,
@@ -75,6 +75,8 @@ export type WebhooksDoor = Pick<
   readonly log: Pick<Webhooks['log'], 'list' | 'get' | 'replay' | 'replayAll'>;
   readonly rules: Pick<Webhooks['rules'], 'list' | 'get' | 'create' | 'patch' | 'remove' | 'try'>;
 };
+
+export type UnsubscribeDoor = Suppressions['unsubscribe'];
 
 export type ErasuresDoor = Pick<Erasures, 'erase'>;
 

@@ -223,7 +223,7 @@ export function createSandbox({
       const connection = (await connections.open([row.connectionId])).get(row.connectionId);
       await give(
         row,
-        { receipt, ...(receipt === 'failed' ? { fault: 'recipient_invalid' as const } : {}) },
+        { receipt, ...(receipt === 'failed' || receipt === 'bounced' ? { fault: 'recipient_invalid' as const } : {}) },
         `${row.providerId}:by hand:${clock.now().getTime()}`,
         connection,
       );

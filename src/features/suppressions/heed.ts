@@ -2,7 +2,7 @@
  * What keeps an address from being written to, as it comes up: a word of the person, a wish told to the provider, an address that
  * is none. It is written in the transaction that applies the callback; and it is what the worker asks before each attempt.
  */
-import type { Registry } from '../../channel-kit/index.ts';
+import { AddressError, type Recipient, type Registry } from '../../channel-kit/index.ts';
 import type { Db, Sql } from '../../lib/db.ts';
 import type { Mode } from '../../lib/http.ts';
 import { newId } from '../../lib/ids.ts';
@@ -22,12 +22,16 @@ interface Party {
   readonly connectionId: string;
 }
 
-/** Why an address is not to be written to any more. */
-export interface Cause extends Omit<Party, 'connectionId'> {
+/** What can be said and taken back. */
+export interface Wish extends Omit<Party, 'connectionId'> {
   /** Only this sender; null: the whole channel. */
   readonly connectionId: string | null;
-  readonly scope: 'all' | 'marketing';
   readonly reason: Reason;
+  readonly scope: 'all' | 'marketing';
+}
+
+/** Why an address is not to be written to any more. */
+export interface Cause extends Wish {
   /** The message of ours that it follows. */
   readonly messageId?: string | undefined;
   readonly note?: string | undefined;
@@ -42,7 +46,8 @@ export interface Heard extends Party {
 }
 
 /** What a person has told the provider. */
-export interface Preference extends Party {
+export interface Preference extends Omit<Party, 'address'> {
+  readonly recipient: Recipient;
   readonly category: 'all' | 'marketing';
   readonly value: 'stop' | 'resume';
 }
@@ -58,10 +63,7 @@ export interface Heed {
   barred(messages: readonly Outgoing[]): Promise<ReadonlySet<string>>;
   suppress(trx: Sql, causes: readonly Cause[]): Promise<void>;
   /** Takes back what of this reason holds for this sender. */
-  restore(
-    trx: Sql,
-    parties: readonly (Party & { readonly reason: Reason; readonly scope: Lifted['scope'] })[],
-  ): Promise<void>;
+  restore(trx: Sql, wishes: readonly Wish[]): Promise<void>;
   /** STOP and START take effect where the channel has such words. What each message was, in their order. */
   hear(trx: Sql, items: readonly Heard[]): Promise<readonly (Word | undefined)[]>;
   prefer(trx: Sql, items: readonly Preference[]): Promise<void>;
@@ -86,6 +88,7 @@ type Row = store.SuppressionRow;
 export interface Keeping extends Heed {
   /** What stands there now, by `nameOf`. */
   write(trx: Sql, causes: readonly Cause[]): Promise<ReadonlyMap<string, Row>>;
+  isKept(sql: Sql, wish: Wish): Promise<boolean>;
   tell(trx: Sql, type: 'recipient.suppressed' | 'recipient.restored', rows: readonly Row[]): Promise<void>;
 }
 
@@ -133,7 +136,7 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
   }
 
   const liftedOf = (
-    { tenantId, mode, channel, address, connectionId }: Party,
+    { tenantId, mode, channel, address, connectionId }: Pick<Wish, keyof Party>,
     reason: Reason,
     scope: Lifted['scope'],
   ): Lifted => ({ digest: seal.digest(tenantId, channel, address), mode, reason, connectionId, scope });
@@ -159,11 +162,13 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
     async suppress(trx, causes) {
       await write(trx, causes);
     },
-    restore: (trx, parties) =>
+    restore: (trx, wishes) =>
       lift(
         trx,
-        parties.map((party) => liftedOf(party, party.reason, party.scope)),
+        wishes.map((wish) => liftedOf(wish, wish.reason, wish.scope)),
       ),
+    isKept: async (sql, { tenantId, mode, channel, address, reason, scope }) =>
+      store.isThere(sql, { digest: seal.digest(tenantId, channel, address), mode, reason, scope }),
     async hear(trx, items) {
       const words = items.map(({ channel, text, word }) =>
         registry.channel(channel)?.optOut?.words ? (word ?? wordIn(text ?? '')) : undefined,
@@ -191,9 +196,16 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
       return words;
     },
     async prefer(trx, items) {
-      const last = new Map<string, Preference>();
-      for (const item of items)
-        last.set(`${item.mode} ${item.connectionId} ${item.tenantId} ${item.category} ${item.address}`, item);
+      if (items.length === 0) return;
+      const last = new Map<string, Preference & Party>();
+      for (const item of items) {
+        const address = addressOf(registry, item);
+        if (address !== undefined)
+          last.set(`${item.mode} ${item.connectionId} ${item.tenantId} ${item.category} ${address}`, {
+            ...item,
+            address,
+          });
+      }
       const said = (value: Preference['value']) => [...last.values()].filter((item) => item.value === value);
       await lift(
         trx,
@@ -201,7 +213,11 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
       );
       await write(
         trx,
-        said('stop').map(({ category, value: _, ...party }) => ({ ...party, scope: category, reason: 'preference' })),
+        said('stop').map(({ tenantId, mode, channel, address, connectionId, category }) => ({
+          ...{ tenantId, mode, channel, address, connectionId },
+          scope: category,
+          reason: 'preference',
+        })),
       );
     },
     digestOf: seal.digest,
@@ -222,6 +238,16 @@ export const nameOf = ({
   connectionId,
 }: Pick<Row, 'digest' | 'mode' | 'reason' | 'scope' | 'connectionId'>) =>
   `${digest} ${mode} ${reason} ${scope} ${connectionId}`;
+
+/** `undefined`: nobody could be written to by this. */
+function addressOf(registry: Registry, { channel, recipient }: Preference): string | undefined {
+  try {
+    return registry.channel(channel)?.address(recipient, {});
+  } catch (error) {
+    if (error instanceof AddressError) return undefined;
+    throw error;
+  }
+}
 
 /** Marketing alone is what a wish against marketing is about. */
 const isBarred = (

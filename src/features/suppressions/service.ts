@@ -10,9 +10,11 @@ import type { Connections } from '../connections/index.ts';
 import type { Events } from '../events/index.ts';
 import type { Tenants } from '../tenants/index.ts';
 import { type Cause, createHeed, type Heed, nameOf } from './heed.ts';
+import { createLinks, type Linked } from './link.ts';
 import type { AddSuppression, SuppressionItem, SuppressionQuery } from './schema.ts';
 import { createSeal } from './seal.ts';
 import * as store from './store.ts';
+import { createUnsubscribe, type Unsubscribe } from './unsubscribe.ts';
 
 export interface Suppressions extends Heed {
   list(principal: Principal, query: SuppressionQuery): Promise<List<SuppressionItem>>;
@@ -21,6 +23,9 @@ export interface Suppressions extends Heed {
   /** Both throw `not_found`. */
   get(principal: Principal, id: string): Promise<SuppressionItem>;
   remove(principal: Principal, id: string): Promise<SuppressionItem>;
+  /** The address in a message at which one click ends marketing; `undefined` while there is no public address. */
+  linkOf(linked: Linked): string | undefined;
+  readonly unsubscribe: Unsubscribe;
 }
 
 export interface SuppressionsDeps {
@@ -30,6 +35,8 @@ export interface SuppressionsDeps {
   readonly events: Events;
   readonly connections: Pick<Connections, 'open'>;
   readonly tenants: Pick<Tenants, 'tenant'>;
+  /** Absent while nobody has said under which address this installation is reached. */
+  readonly publicUrl: (() => string) | undefined;
 }
 
 export function createSuppressions({
@@ -39,6 +46,7 @@ export function createSuppressions({
   events,
   connections,
   tenants,
+  publicUrl,
 }: SuppressionsDeps): Suppressions {
   const seal = createSeal(vault);
   const show = (row: store.SuppressionRow): SuppressionItem => ({
@@ -56,7 +64,8 @@ export function createSuppressions({
     created_at: row.createdAt.toISOString(),
   });
 
-  const { write, tell, ...heed } = createHeed({ db, registry, events, seal, show });
+  const links = createLinks(vault, publicUrl);
+  const { write, tell, isKept, ...heed } = createHeed({ db, registry, events, seal, show });
 
   /** The whole list of a request, checked. Throws `validation_failed` with every fault. */
   async function causesOf({ tenantId, mode, actor }: Principal, entries: readonly AddSuppression[]): Promise<Cause[]> {
@@ -87,6 +96,8 @@ export function createSuppressions({
 
   return {
     ...heed,
+    linkOf: links.urlOf,
+    unsubscribe: createUnsubscribe({ db, links, tenants, heed: { ...heed, isKept } }),
     async list({ tenantId, mode }, { limit, cursor, channel, address, reason }) {
       const before = readCursor('suppression', cursor);
       const { defaultCountry } = await tenants.tenant(tenantId);

@@ -46,6 +46,20 @@ export const findBars = (
     digests,
   ]);
 
+/** Of whatever sender. */
+export const isThere = async (
+  sql: Sql,
+  { digest, mode, reason, scope }: Pick<SuppressionRow, 'digest' | 'mode' | 'reason' | 'scope'>,
+): Promise<boolean> =>
+  (
+    await sql.query('select from suppressions where digest = $1 and mode = $2 and reason = $3 and scope = $4 limit 1', [
+      digest,
+      mode,
+      reason,
+      scope,
+    ])
+  ).length > 0;
+
 export interface Lifted {
   readonly digest: string;
   readonly mode: Mode;

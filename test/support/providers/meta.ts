@@ -30,6 +30,8 @@ export interface MetaOptions {
   readonly webhookUrl?: string;
   /** Statuses posted by themselves after each accepted send. */
   readonly auto?: readonly string[];
+  /** Files that people have sent, by id: text stands for their bytes. */
+  readonly media?: Readonly<Record<string, { readonly mime: string; readonly text: string }>>;
 }
 
 export interface MetaFake extends Fake {
@@ -62,6 +64,7 @@ export async function startMeta(options: MetaOptions = {}): Promise<MetaFake> {
     verifyToken = 'fake-verify-token-2222',
     wabaId = '102290129340398',
     templates = [],
+    media = {},
   } = options;
   const windows = new Set<string>();
   let count = 0;
@@ -73,6 +76,11 @@ export async function startMeta(options: MetaOptions = {}): Promise<MetaFake> {
       .split('/')
       .filter(Boolean);
     if (request.headers.authorization !== `Bearer ${accessToken}`) return no('190');
+    const [file, kept] = [media[number], number === 'files' && edge ? media[edge] : undefined];
+    if (request.method === 'GET' && file)
+      return yes({ id: number, mime_type: file.mime, url: `http://${request.headers.host}/v24.0/files/${number}` });
+    if (kept)
+      return { kind: 'answer', answer: { status: 200, headers: { 'content-type': kept.mime }, body: kept.text } };
     if (number !== phoneNumberId)
       return no('100', `Unsupported request. Object with ID '${number}' does not exist`, { error_subcode: 33 });
     if (request.method === 'GET' && !edge)
@@ -93,10 +101,13 @@ export async function startMeta(options: MetaOptions = {}): Promise<MetaFake> {
     } catch {
       return no('100', 'The body is not JSON');
     }
-    const { to, type, biz_opaque_callback_data: reference } = message;
+    const { type, biz_opaque_callback_data: reference } = message;
+    // Somebody who hides the number is written to by id.
+    const to = message.to ?? message.recipient;
     if (message.messaging_product !== 'whatsapp') return no('100', 'The parameter messaging_product is required.');
     // Without its plus the number would get the country code of the business in front.
-    if (typeof to !== 'string' || !/^\+[1-9]\d{6,14}$/.test(to)) return no('100', 'The parameter to is not +E.164');
+    const known = message.to === undefined ? /^[A-Z]{2}\.[A-Za-z0-9.]+$/ : /^\+[1-9]\d{6,14}$/;
+    if (typeof to !== 'string' || !known.test(to)) return no('100', 'The parameter to is not +E.164');
     if (reference !== undefined && (typeof reference !== 'string' || reference.length > 512)) return no('100');
     let fate: string | undefined;
     if (type === 'text') {
@@ -118,7 +129,7 @@ export async function startMeta(options: MetaOptions = {}): Promise<MetaFake> {
         status: 200,
         body: {
           messaging_product: 'whatsapp',
-          contacts: [{ input: to, wa_id: to.slice(1) }],
+          contacts: [to.startsWith('+') ? { input: to, wa_id: to.slice(1) } : { user_id: to }],
           messages: [{ id, ...(type === 'template' ? { message_status: 'accepted' } : {}) }],
         },
       },
@@ -144,7 +155,9 @@ export async function startMeta(options: MetaOptions = {}): Promise<MetaFake> {
                     id: message.id,
                     status,
                     timestamp: String(Math.floor((at ?? new Date()).getTime() / 1_000)),
-                    recipient_id: message.to.slice(1),
+                    ...(message.to.startsWith('+')
+                      ? { recipient_id: message.to.slice(1) }
+                      : { recipient_user_id: message.to }),
                     ...(message.reference ? { biz_opaque_callback_data: message.reference } : {}),
                     ...(status === 'sent' || status === 'delivered'
                       ? { pricing: { billable: true, pricing_model: 'PMP', type: 'regular', category } }

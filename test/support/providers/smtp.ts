@@ -30,6 +30,8 @@ export interface ReceivedMail {
   readonly raw: Buffer;
   readonly secure: boolean;
   readonly user: string | undefined;
+  /** What the sender asked to be reported, as it asked for it. */
+  readonly dsn: { readonly envid?: string | undefined; readonly notify?: readonly string[] | undefined };
 }
 
 export interface SmtpOptions {
@@ -83,6 +85,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpFake> {
     authMethods: ['PLAIN', 'LOGIN'],
     // Replies carry the enhanced codes a test wrote, and no others.
     hideENHANCEDSTATUSCODES: true,
+    hideDSN: false,
     disableReverseLookup: true,
     ...(size ? { size, rejectOversized: true } : {}),
     onConnect(_session, done) {
@@ -119,6 +122,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpFake> {
           raw: Buffer.concat(chunks),
           secure: session.secure,
           user: session.user as string | undefined,
+          dsn: { envid: session.envelope.dsn?.envid ?? undefined, notify: rcptTo[0]?.dsn?.notify },
         });
         if (behaviour.do === 'drop') return cut(session);
         if (behaviour.do === 'hang') return;

@@ -18,6 +18,8 @@ export interface TwilioOptions {
   readonly authToken?: string;
   /** A sending number, messaging service, short code or name. */
   readonly from?: string;
+  /** Files that people have sent, by the end of their address: text stands for their bytes. */
+  readonly media?: Readonly<Record<string, { readonly mime: string; readonly text: string }>>;
   /** Statuses posted by themselves after each accepted message or call. */
   readonly auto?: { readonly messages: readonly string[]; readonly calls: readonly string[] };
 }
@@ -65,13 +67,24 @@ export async function startTwilio(options: TwilioOptions = {}): Promise<TwilioFa
     accountSid = 'AC0000000000000000000000000000fa4e',
     authToken = 'fake-auth-token-3333',
     from = '+15005550006',
+    media = {},
   } = options;
   let count = 0;
   const sid = (prefix: string) => `${prefix}${String(++count).padStart(32, '0')}`;
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`;
 
   function plan(request: Recorded): Plan {
+    const file = request.method === 'GET' ? media[request.path.split('/').at(-1) ?? ''] : undefined;
+    // A file lies elsewhere, where the password must not go.
+    if (file && request.path.startsWith('/cdn/'))
+      return request.headers.authorization
+        ? no('20003')
+        : { kind: 'answer', answer: { status: 200, headers: { 'content-type': file.mime }, body: file.text } };
     if (request.headers.authorization !== authorization) return no('20003');
+    if (file) {
+      const location = `http://${request.headers.host}/cdn/${request.path.split('/').at(-1)}`;
+      return { kind: 'answer', answer: { status: 307, headers: { location }, body: '' } };
+    }
     const base = `/2010-04-01/Accounts/${accountSid}`;
     if (request.method === 'GET' && request.path === `${base}.json`)
       return {

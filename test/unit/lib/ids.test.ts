@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import {
   firstIdAt,
   fromWire,
+  fromWireOrBare,
   type IdKind,
+  idAt,
   lastMessageIdOf,
   MESSAGES_MAX,
   messageIdOf,
@@ -11,6 +13,7 @@ import {
   newNotificationId,
   notificationIdOf,
   PREFIXES,
+  timeOf,
   toWire,
 } from '../../../src/lib/ids.ts';
 
@@ -67,5 +70,23 @@ describe('ids of a notification', () => {
     const before = new Date(Date.now() - 1);
     const id = newId();
     expect(firstIdAt(before) < id && id < firstIdAt(new Date(Date.now() + 1))).toBe(true);
+  });
+  test('of somebody else say the time of that, and are in the order in which they came', () => {
+    const [at, soon, later] = [new Date(1_760_000_000_000), new Date(1_760_000_000_900), new Date(1_760_000_005_000)];
+    const made = [idAt(at, soon, 0), idAt(at, soon, 1), idAt(at, later, 0), idAt(soon, soon, 0)];
+    expect([...made].sort()).toEqual(made);
+    expect(made.map((id) => timeOf(id).getTime())).toEqual([at, at, at, soon].map((one) => one.getTime()));
+    for (const id of made) {
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+      expect(fromWire('message', toWire('message', id))).toBe(id);
+    }
+    expect(new Set(Array.from({ length: 100 }, () => idAt(at, soon, 0))).size).toBe(100);
+  });
+  test('are taken bare where a conversation is named, and only whole', () => {
+    const id = newId();
+    expect(fromWireOrBare('conversation', id)).toBe(id);
+    expect(fromWireOrBare('conversation', toWire('conversation', id))).toBe(id);
+    expect(fromWireOrBare('conversation', id.slice(1))).toBeUndefined();
+    expect(fromWireOrBare('conversation', toWire('contact', id))).toBeUndefined();
   });
 });
