@@ -27,8 +27,6 @@ export const up = (knex: Knex): Promise<void> =>
     targets uuid[] not null,
     -- What it has matched is shown to no later rule.
     stop boolean not null,
-    -- Counts changes: what was compiled is compiled again.
-    revision int not null default 1,
     created_at timestamptz not null default clock_now(),
     updated_at timestamptz not null default clock_now()
   );

@@ -28,6 +28,7 @@ import * as m0026 from './0026_create_endpoints.ts';
 import * as m0027 from './0027_create_suppressions.ts';
 import * as m0028 from './0028_create_conversations.ts';
 import * as m0029 from './0029_route_events.ts';
+import * as m0030 from './0030_create_alerts.ts';
 import * as m0031 from './0031_create_auto_replies.ts';
 
 export const migrations = [
@@ -60,5 +61,6 @@ export const migrations = [
   { name: '0027_create_suppressions', ...m0027 },
   { name: '0028_create_conversations', ...m0028 },
   { name: '0029_route_events', ...m0029 },
+  { name: '0030_create_alerts', ...m0030 },
   { name: '0031_create_auto_replies', ...m0031 },
 ];

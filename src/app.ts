@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Deps } from './deps.ts';
+import { alertRoutes } from './features/alerts/index.ts';
 import { auditRoutes } from './features/audit/index.ts';
 import { bulkRoutes } from './features/bulks/index.ts';
 import { connectionRoutes } from './features/connections/index.ts';
@@ -37,6 +38,7 @@ interface Served {
 /** Everything that is served, in the order of the features. */
 export function serve(deps: Deps): Served {
   const {
+    alerts,
     audit,
     bulks,
     connections,
@@ -72,6 +74,7 @@ export function serve(deps: Deps): Served {
     ...contactRoutes(contacts),
     ...conversationRoutes(conversations, media),
     ...webhookRoutes(webhooks),
+    ...alertRoutes(alerts),
     ...erasureRoutes(erasures),
     ...autoReplyRoutes(replies),
     ...inboundRoutes({ inbound, publicUrl }),

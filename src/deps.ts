@@ -4,6 +4,7 @@
  */
 import { channels } from '../channels/index.ts';
 import { type AnyChannel, createRegistry, type Registry } from './channel-kit/index.ts';
+import { type Alerts, createAlerts } from './features/alerts/index.ts';
 import { type Audit, createAudit } from './features/audit/index.ts';
 import { type Bulks, createBulks } from './features/bulks/index.ts';
 import { type Campaigns, createCampaigns } from './features/campaigns/index.ts';
@@ -81,6 +82,7 @@ export interface Deps {
   readonly replies: Replies;
   readonly inbound: Inbound;
   readonly webhooks: Webhooks;
+  readonly alerts: Alerts;
   readonly erasures: Erasures;
   /** Base address of links and callbacks; known once the listener is. */
   readonly publicUrl: () => string;
@@ -101,7 +103,10 @@ export interface DepsOptions {
   /** What tells the files of an embedded server from a copy of them. */
   readonly files?: string | undefined;
   /** Shortened by tests. */
-  readonly timing?: Partial<DispatchTiming> & { readonly webhooks?: Partial<WebhookTiming> };
+  readonly timing?: Partial<DispatchTiming> & {
+    readonly webhooks?: Partial<WebhookTiming>;
+    readonly alertsMs?: number;
+  };
 }
 
 export async function createDeps({
@@ -241,6 +246,20 @@ export async function createDeps({
     publicUrl,
     timing: timing?.webhooks,
   });
+  const alerts = createAlerts({
+    db,
+    clock,
+    log,
+    registry,
+    events,
+    feed,
+    tenants,
+    notifications,
+    webhooks,
+    mail,
+    publicUrl,
+    everyMs: timing?.alertsMs,
+  });
   const erasures = createErasures({ db, log, clock, registry, vault, events, tenants, suppressions });
 
   return {
@@ -273,6 +292,7 @@ export async function createDeps({
     replies,
     inbound,
     webhooks,
+    alerts,
     erasures,
     publicUrl,
     async close() {

@@ -13,6 +13,7 @@ const SWEEP_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export async function startWorker({
+  alerts,
   audit,
   config,
   bulks,
@@ -46,7 +47,9 @@ export async function startWorker({
   const played = runner('outbox', sandbox.play);
   const swept = runner('receipts', notifications.receipts.sweep);
   const cancelled = runner('bulks', bulks.cancelSome);
+  const ended = runner('ended bulks', bulks.tellEnded);
   const watched = runner('rollouts', notifications.watchRollouts);
+  const alerted = runner('alerts', alerts.watch);
   const erased = runner('erasures', erasures.work);
   const tended = runner('erased', () => erasures.tend());
   const sealed = runner('audit', audit.seal);
@@ -65,6 +68,7 @@ export async function startWorker({
     await bulks.purge();
     await campaigns.purge();
     await erasures.purge();
+    await alerts.purge(config.retentionDays);
     await webhooks.purge(config.retentionDays);
     await conversations.purge(config.retentionDays);
     return 0;
@@ -108,7 +112,9 @@ export async function startWorker({
     void played();
     void swept();
     void cancelled();
+    void ended();
     void watched();
+    void alerted();
     void erased();
     void tended();
     void sealed();
@@ -136,7 +142,9 @@ export async function startWorker({
         played.idle(),
         swept.idle(),
         cancelled.idle(),
+        ended.idle(),
         watched.idle(),
+        alerted.idle(),
         erased.idle(),
         tended.idle(),
         sealed.idle(),

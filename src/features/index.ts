@@ -21,6 +21,7 @@ export const FEATURES = [
   'replies',
   'inbound',
   'webhooks',
+  'alerts',
   'erasure',
   'health',
   'docs',

@@ -72,6 +72,11 @@ key read    GET /api/v1/conversations/:conversation_id/messages
 key send    POST /api/v1/conversations/:conversation_id/messages
 key read    GET /api/v1/media/:media_id
 key send    POST /api/v1/sandbox/messages
+key read    GET /api/v1/alert_rules
+key manage  POST /api/v1/alert_rules
+key read    GET /api/v1/alert_rules/:alert_rule_id
+key manage  PATCH,DELETE /api/v1/alert_rules/:alert_rule_id
+key read    GET /api/v1/alerts
 key read    GET /api/v1/channels/capabilities
 key read    GET /api/v1/templates
 key manage  POST /api/v1/templates

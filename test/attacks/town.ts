@@ -202,6 +202,13 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       { name: `Rule ${canary}`, conditions: { all: [{ keyword: [canary] }] }, targets: [] },
       mode,
     );
+    const alertRule = await must(
+      201,
+      'POST',
+      '/api/v1/alert_rules',
+      { name: `Alert ${canary}`, metric: 'failures', threshold: 1_000, template_id: slug },
+      mode,
+    );
     const tested = await must(200, 'POST', `/api/v1/webhooks/${webhook.id}/test`, undefined, mode);
     const event = await until(async () => (await must(200, 'GET', '/api/v1/events?limit=1', undefined, mode)).data[0], {
       what: 'an event',
@@ -228,6 +235,7 @@ export async function settle(scene: Scene, canary: string): Promise<Citizen> {
       endpoint_id: webhook.id,
       delivery_id: tested.delivery_id,
       rule_id: rule.id,
+      alert_rule_id: alertRule.id,
       event_id: event.id,
       // What operators do to a tenant must not close this one's doors.
       tenant_id: lodger.id,

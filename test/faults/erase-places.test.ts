@@ -30,6 +30,9 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'endpoints.name',
     'endpoints.url',
     'webhook_rules.name',
+    'alert_rules.name',
+    'alert_rules.template',
+    'alerts.name',
     'endpoint_secrets.sealed',
     'connections.secrets',
     'connections.account',
@@ -186,6 +189,13 @@ const NOBODY: Readonly<Record<string, readonly string[]>> = {
     'tenants.default_language',
     'api_keys.mode',
     'webhook_rules.mode',
+    'alert_rules.channel',
+    'alert_rules.metric',
+    'alert_rules.mode',
+    'alert_watches.mode',
+    'alerts.metric',
+    'alerts.mode',
+    'alerts.untold',
     'webhook_rules.targets',
   ],
 };
@@ -321,6 +331,15 @@ async function plant(one: string, test: string, bulkId: string): Promise<readonl
        select gen_random_uuid(), $1, 'live', id, $2, 0, 'text/plain', $9, $9, 'failed' from wrote`,
       [tenantId, connection, address, contact.name, json, `${WORDS} ${address}`, contact.email, contact.phone, WORDS],
     );
+  await put(
+    ['alert_rules.targets', 'alerts.targets'],
+    `with kept as (
+       insert into alert_rules (id, tenant_id, mode, name, enabled, metric, threshold, window_minutes, min_messages, targets)
+       values (uuid_at(now()), $1, 'live', 'x', false, 'failures', 1, 1, 1, $2) returning id, targets
+     ) insert into alerts (id, tenant_id, mode, rule_id, name, metric, threshold, targets, value, recovered_at)
+       select id, $1, 'live', id, 'x', 'failures', 1, targets, 1, now() from kept`,
+    [tenantId, JSON.stringify([{ channel: 'email', recipient: { email: EMAIL, phone: PHONE } }])],
+  );
   // Of a connection that nothing is sent through meanwhile.
   await put(
     ['connections.health_note'],

@@ -45,6 +45,7 @@ const ABSENT = [
     'conversations',
     'media',
     'replies',
+    'alerts',
   ] as const),
 ];
 

@@ -18,7 +18,9 @@ import {
   lockBulk,
   setStatus,
   sumTallies,
+  takeEnded,
 } from './store.ts';
+import { bulkView } from './view.ts';
 
 export interface Control {
   pause(principal: Principal, bulkId: string): Promise<void>;
@@ -26,6 +28,8 @@ export interface Control {
   cancel(principal: Principal, bulkId: string): Promise<void>;
   /** Cancels some messages of cancelled bulks; returns how many, 0 when there is nothing to do for now. */
   cancelSome(): Promise<number>;
+  /** Tells of bulks that have come to their end, each once; returns how many. */
+  tellEnded(): Promise<number>;
   /** Removes uploads that nobody has gone on with for a day; returns how many. */
   purge(): Promise<number>;
 }
@@ -40,6 +44,8 @@ export interface ControlDeps {
 const CANCEL_BATCH = 1_000;
 /** Of one round; one whose last messages are with a worker must not keep others waiting. */
 const CANCEL_BULKS = 100;
+/** Told of in one transaction. */
+const ENDED = 50;
 const ABANDONED_HOURS = 24;
 
 export function createControl({ db, clock, events, doorbell }: ControlDeps): Control {
@@ -95,6 +101,23 @@ export function createControl({ db, clock, events, doorbell }: ControlDeps): Con
         });
       return cancelled;
     },
+    tellEnded: () =>
+      db.transaction(async (trx) => {
+        const ended = await takeEnded(trx, ENDED);
+        const sums = await sumTallies(
+          trx,
+          ended.map(({ id }) => id),
+        );
+        await events.emit(
+          trx,
+          ended.map((bulk) => {
+            const sum = sums.find(({ bulkId }) => bulkId === bulk.id);
+            const data = bulkView(bulk, sum, sum?.now ?? clock.now(), undefined);
+            return { tenantId: bulk.tenantId, mode: bulk.mode, type: 'bulk.completed', data };
+          }),
+        );
+        return ended.length;
+      }),
     async purge() {
       let purged = 0;
       for (;;) {

@@ -40,6 +40,7 @@ export interface Bulks {
   resume(principal: Principal, bulkId: string): Promise<BulkView>;
   cancel(principal: Principal, bulkId: string): Promise<BulkView>;
   readonly cancelSome: Control['cancelSome'];
+  readonly tellEnded: Control['tellEnded'];
   readonly purge: Control['purge'];
 }
 
@@ -133,6 +134,7 @@ export function createBulks(deps: BulksDeps): Bulks {
       return get(principal, bulkId);
     },
     cancelSome: control.cancelSome,
+    tellEnded: control.tellEnded,
     purge: control.purge,
   };
 }

@@ -225,6 +225,17 @@ export const findCancelling = (sql: Sql, limit: number): Promise<{ id: string }[
 export const finish = (sql: Sql, id: string): Promise<unknown> =>
   sql.query(`update bulks set finished_at = clock_now() where id = $1 and finished_at is null`, [id]);
 
+/** Takes some that have come to their end, of which nobody has told yet. Of each one that is going on the tallies are added up. */
+export const takeEnded = (trx: Sql, limit: number): Promise<BulkRow[]> =>
+  trx.query<BulkRow>(
+    `update bulks b set told_at = clock_now() where b.id in (
+       select o.id from bulks o where o.told_at is null and o.status <> 'receiving' and case when o.status = 'cancelled' then o.finished_at is not null
+         else (o.send_at is null or o.send_at <= clock_now()) and coalesce((select sum(t.queued) from bulk_tallies t where t.bulk_id = o.id), 0) <= 0 end
+       order by o.id limit $1 for update of o skip locked)
+     returning ${BULK}`,
+    [limit],
+  );
+
 /** An upload nobody has gone on with for so long. */
 export const findAbandoned = async (sql: Sql, hours: number): Promise<BulkRow | undefined> =>
   (

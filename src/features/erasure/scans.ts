@@ -46,6 +46,8 @@ export const SCANS: readonly Scan[] = [
   { table: 'deliveries', key: 'id', type: 'uuid', scope: OWN, columns: { body: 'text' }, rows: 5_000 },
   // A rule that asked for the person matches nobody any more.
   { table: 'webhook_rules', key: 'id', type: 'uuid', scope: OWN, columns: { conditions: 'json' }, rows: 1_000 },
+  { table: 'alert_rules', key: 'id', type: 'uuid', scope: OWN, columns: { targets: 'json' }, rows: 1_000 },
+  { table: 'alerts', key: 'id', type: 'uuid', scope: OWN, columns: { targets: 'json' }, rows: 5_000 },
   {
     table: 'delivery_attempts',
     key: 'delivery_id',

@@ -29,6 +29,8 @@ export const EVENT_TYPES = {
   'bulk.completed': 'A bulk has come to its end: of each of its messages it is known whether it went out.',
   'endpoint.disabled':
     'A webhook endpoint is no longer called: it answered 410, or nothing but failures for five days. Its events wait.',
+  'alert.fired': 'What an alert rule watches has reached its limit.',
+  'alert.recovered': 'It is well below the limit again.',
 } as const;
 export type EventType = keyof typeof EVENT_TYPES;
 

@@ -23,6 +23,7 @@ export type { DispatchTiming } from './dispatch.ts';
 export { cancelWaiting, eraseNotifications, eraseWords, notificationsTo, unsettledOf } from './erase.ts';
 export { type BulkMessage, bulkMessages, cancelHeld, dropHeld, holdBulk, holdUnbegun, releaseBulk } from './held.ts';
 export { BULK_LIMITS } from './limits.ts';
+export { countMinutes, MINUTE_PAGE, type MinuteCount } from './minutes.ts';
 export { type Plan, type Planner, type Window, type Windows, windowName } from './plan.ts';
 export { judge, type Refusal, refusalOf } from './policy.ts';
 export { bindSheaf, type Sheaf } from './pour.ts';

@@ -3,7 +3,7 @@
  * has sent, in its own. Rules are asked once for each event, however many endpoints they send it to, and no longer than a
  * moment: where a turn ends, the cursor stops.
  */
-import type { Registry } from '../../channel-kit/index.ts';
+import type { AnyChannel, ChannelEvent, InboundMessage, Registry } from '../../channel-kit/index.ts';
 import type { Sql } from '../../lib/db.ts';
 import { type Place, type Placed, RAW_TYPE } from '../events/index.ts';
 import { type Passed, readPassed } from '../inbound/index.ts';
@@ -52,7 +52,7 @@ export async function choose(
     const words = passed[index];
     if (raw && words?.adapter.webhook?.passthrough?.format !== endpoint.format) continue;
     const { event, id: eventId } = placed;
-    const facts = () => (words ? factsIn(words) : [factsOf(event)]);
+    const facts = async () => (words ? factsIn(words) : [factsOf(event)]);
     if (
       set
         ? !(await sentTo(set, eventId, facts, turn.breathe)).has(endpoint.id)
@@ -68,31 +68,39 @@ export async function choose(
 async function sentTo(
   { rules, seen }: RuleSet,
   eventId: string,
-  facts: () => readonly Facts[],
+  facts: () => Promise<readonly Facts[]>,
   breathe: () => Promise<void> | undefined,
 ): Promise<ReadonlySet<string>> {
-  const known = seen.get(eventId) ?? (await targetsOf(rules, facts(), breathe));
+  const known = seen.get(eventId) ?? (await targetsOf(rules, await facts(), breathe));
   seen.set(eventId, known);
   return known;
 }
 
-/** What a provider's request says, as far as rules may ask for it: each thing by itself. */
-function factsIn({ adapter, request, channel: { id } }: Passed): Facts[] {
-  const channel = { channel: id };
-  return (adapter.webhook?.parse(request) ?? []).flatMap((told): Facts[] => {
-    if (told.type === 'receipt') return [{ event_type: `message.${told.receipt}`, ...channel }];
-    if (told.type === 'notice') return [{ event_type: told.event, ...channel }];
-    if (told.type !== 'message') return [];
-    const { kind, text } = told.content;
-    const sender = told.person.identities[0]?.value;
-    return [
-      {
-        ...{ event_type: 'message.received', message_type: kind, ...channel },
-        ...(sender === undefined ? {} : { sender }),
-        ...(text === undefined ? {} : { text }),
-      },
-    ];
-  });
+/** What a provider's request says, as far as rules may ask for it: each thing by itself, and what is no event of ours too. */
+async function factsIn({ adapter, request, channel }: Passed): Promise<Facts[]> {
+  const other: Facts = { event_type: RAW_TYPE, channel: channel.id };
+  const told = (await adapter.webhook?.parse(request)) ?? [];
+  return told.length === 0 ? [other] : told.map((one) => factsFrom(one, channel) ?? other);
+}
+
+function factsFrom(told: ChannelEvent, channel: AnyChannel): Facts | undefined {
+  if (told.type === 'receipt') return { event_type: `message.${told.receipt}`, channel: channel.id };
+  if (told.type === 'notice') return { event_type: told.event, channel: channel.id };
+  if (told.type !== 'message' || (told.origin ?? 'live') !== 'live') return undefined;
+  const { kind, text } = told.content;
+  return {
+    ...{ event_type: 'message.received', channel: channel.id, message_type: kind, sender: senderOf(told, channel) },
+    ...(text === undefined ? {} : { text }),
+  };
+}
+
+/** The address that our own event has, or else the name that the provider has for the person. */
+function senderOf({ person }: InboundMessage, channel: AnyChannel): string {
+  try {
+    return channel.address(person.recipient, {});
+  } catch {
+    return person.identities[0]?.value ?? '';
+  }
 }
 
 /** Who waits for this process gets his turn in between. */

@@ -14,13 +14,14 @@ export interface RuleRow {
   /** UUIDs of endpoints. */
   readonly targets: readonly string[];
   readonly stop: boolean;
-  readonly revision: number;
+  /** Another after each change, whoever has made it. */
+  readonly revision: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 export type RuleFields = Pick<RuleRow, 'id' | 'name' | 'priority' | 'enabled' | 'conditions' | 'targets' | 'stop'>;
 
-const ROW = `id, tenant_id as "tenantId", mode, name, priority, enabled, conditions, targets, stop, revision, created_at as "createdAt",
+const ROW = `id, tenant_id as "tenantId", mode, name, priority, enabled, conditions, targets, stop, xmin::text as revision, created_at as "createdAt",
   updated_at as "updatedAt"`;
 
 /** Changes of a tenant's rules wait for each other: what they cost together is bounded. */
@@ -83,8 +84,7 @@ export const updateRule = async (
 ): Promise<RuleRow> =>
   (
     await trx.query<RuleRow>(
-      `update webhook_rules set name = $2, priority = $3, enabled = $4, conditions = $5, targets = $6, stop = $7, revision = revision + 1,
-         updated_at = clock_now() where id = $1 returning ${ROW}`,
+      `update webhook_rules set name = $2, priority = $3, enabled = $4, conditions = $5, targets = $6, stop = $7, updated_at = clock_now() where id = $1 returning ${ROW}`,
       [id, name, priority, enabled, JSON.stringify(conditions), targets, stop],
     )
   )[0] as RuleRow;
@@ -95,7 +95,7 @@ export const deleteRule = (trx: Sql, id: string): Promise<unknown> =>
 /** An endpoint that is no more is no target. */
 export const dropTarget = (trx: Sql, tenantId: string, mode: Mode, endpointId: string): Promise<unknown> =>
   trx.query(
-    `update webhook_rules set targets = array_remove(targets, $3), revision = revision + 1
+    `update webhook_rules set targets = array_remove(targets, $3)
      where tenant_id = $1 and mode = $2 and $3 = any(targets)`,
     [tenantId, mode, endpointId],
   );

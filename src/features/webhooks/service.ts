@@ -57,6 +57,8 @@ export interface Webhooks {
   readonly rules: Rules;
   /** Whose endpoints want the words of providers as they came. */
   rawReaders(sql: Sql): Promise<readonly { readonly tenantId: string; readonly mode: Mode }[]>;
+  /** The most failures in a row that any endpoint of a tenant has at the moment. */
+  failuresInRow(sql: Sql, tenantId: string, mode: Mode): Promise<number>;
   /** Makes deliveries of events; returns how many endpoints were moved on. For a worker. */
   fanOut(): Promise<number>;
   /** Begins what is due; returns how many calls. For a worker, which is told by `free` when there is room again. */
@@ -250,6 +252,7 @@ export function createWebhooks({
     log: createDeliveryLog({ db }),
     rules,
     rawReaders: store.rawReaders,
+    failuresInRow: store.mostFailures,
     fanOut: () => fanOut({ db, feed, rules, registry, clock, window: timing.window }),
     deliver: (free) => dispatch.work(free),
     async purge(days) {

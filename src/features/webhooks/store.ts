@@ -262,6 +262,14 @@ export const noteFailure = async (
     )
   )[0] ?? { over: false, active: false };
 
+export const mostFailures = async (sql: Sql, tenantId: string, mode: Mode): Promise<number> =>
+  (
+    await sql.query<{ most: number }>(
+      `select coalesce(max(failures_in_row), 0) as most from endpoints where tenant_id = $1 and mode = $2 and status <> 'archived'`,
+      [tenantId, mode],
+    )
+  )[0]?.most ?? 0;
+
 /** Written at most once a second while all is well. */
 export const noteSuccess = (trx: Sql, id: string): Promise<unknown> =>
   trx.query(

@@ -40,10 +40,10 @@ const seconds = (time: string): string => String(Math.floor(Date.parse(time) / 1
 
 function received(data: Json, at: string): object {
   const content = objectOf(data.content);
-  const replyTo = isObject(data.reply_to) ? (data.reply_to.provider_id ?? data.reply_to.message_id) : data.reply_to;
+  const replyTo = objectOf(data.reply_to).provider_id;
   return {
     from: plain(data.from),
-    message_id: data.provider_id ?? data.message_id,
+    message_id: data.provider_id ?? data.id,
     timestamp: seconds(at),
     ...contentOf(content, data.media),
     ...(typeof replyTo === 'string' ? { context: { message_id: replyTo } } : {}),
@@ -58,13 +58,14 @@ const WITH_MEDIA = new Set(['image', 'video', 'audio', 'document', 'sticker']);
 /** `{type, <type>: …}`, as Meta's message object has it. */
 function contentOf({ kind, text, data: more }: Json, media: unknown): object {
   const name = String(kind ?? 'unsupported');
+  const said = typeof text === 'string' ? text : undefined;
   const reply = REPLIES[name];
   if (reply) {
-    const chosen = { ...objectOf(more), ...(reply !== 'nfm_reply' && text !== undefined ? { title: text } : {}) };
+    const chosen = { ...objectOf(more), ...(reply !== 'nfm_reply' && said !== undefined ? { title: said } : {}) };
     return { type: 'interactive', interactive: { type: reply, [reply]: chosen } };
   }
-  if (name === 'text') return { type: 'text', text: { body: text ?? '' } };
-  const words = text === undefined ? {} : { [WITH_MEDIA.has(name) ? 'caption' : 'text']: text };
+  if (name === 'text') return { type: 'text', text: { body: said ?? '' } };
+  const words = said === undefined ? {} : { [WITH_MEDIA.has(name) ? 'caption' : 'text']: said };
   const [first] = Array.isArray(media) ? (media as Json[]) : [];
   return { type: name, [name]: { ...(first && WITH_MEDIA.has(name) ? first : {}), ...objectOf(more), ...words } };
 }
@@ -72,8 +73,8 @@ function contentOf({ kind, text, data: more }: Json, media: unknown): object {
 function status(type: string, data: Json, at: string): object {
   const failure = objectOf(data.failure);
   return {
-    message_id: data.provider_message_id ?? data.message_id,
-    to: plain(data.address ?? data.to),
+    message_id: data.message_id,
+    to: plain(data.address),
     status: type.replace('message.', ''),
     timestamp: seconds(at),
     notification_id: data.notification_id,
