@@ -14,6 +14,7 @@ import { ApiError, errorBody } from '../../src/lib/errors.ts';
 import type { Mode, Principal } from '../../src/lib/http.ts';
 import { toWire } from '../../src/lib/ids.ts';
 import { createShell } from '../../src/lib/shell.ts';
+import { alertDoors, alertFixtures } from './fixtures-alerts.ts';
 import { campaignDoors, campaignFixtures } from './fixtures-campaigns.ts';
 import { PEOPLE, peopleDoors, peopleFixtures } from './fixtures-people.ts';
 import { webhookDoors, webhookFixtures } from './fixtures-webhooks.ts';
@@ -396,6 +397,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     campaigns: campaignFixtures(empty, bad, ago),
     webhooks: webhookFixtures(empty, bad, ago),
     people: peopleFixtures(empty, bad, ago),
+    alerts: alertFixtures(empty, bad, ago),
     previewOf,
     outboxItem,
     found,
@@ -581,6 +583,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
     ...campaignDoors(f, note),
     ...webhookDoors(f, note),
     ...peopleDoors(f, note),
+    ...alertDoors(f, note),
     sandbox: {
       list: async ({ mode }, { channel }) =>
         list(
