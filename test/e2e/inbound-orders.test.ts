@@ -21,12 +21,17 @@ beforeAll(async () => {
     scene.product.deps.registry.channels.flatMap(({ id, adapters }) => adapters.map((one) => [one.id, id] as const)),
   );
   const connections = new Map<string, Json>();
+  const seen = new Map<string, string>();
   callbacks = [];
-  for (const { adapter, settings = {}, request } of recorded) {
+  for (const { adapter, settings = {}, request, events } of recorded) {
     // The certificates of one provider are fetched from it, which is shown elsewhere.
     if ('sns_topic_arn' in settings) continue;
     const credentials = { ...samples[adapter], ...settings };
     const name = JSON.stringify([adapter, credentials]);
+    // One event cannot say two things: of recordings that name the same one and differ, the first.
+    const said = events.map((event) => [`${name} ${event.key}`, JSON.stringify(event)] as const);
+    if (said.some(([key, text]) => (seen.get(key) ?? text) !== text)) continue;
+    for (const [key, text] of said) seen.set(key, text);
     const connection =
       connections.get(name) ?? (await scene.connect(channels.get(adapter) ?? '', credentials, { adapter }));
     connections.set(name, connection);
@@ -40,6 +45,14 @@ beforeAll(async () => {
   expect(callbacks.length).toBeGreaterThan(30);
 });
 afterAll(() => scene.close());
+
+/** So many come in at the same moment. */
+const AT_ONCE = 16;
+const receive = ({ adapter, id, request }: (typeof callbacks)[number]) => {
+  const { url, ...rest } = request();
+  const query = Object.fromEntries(new URL(url).searchParams);
+  return scene.product.deps.inbound.receive(adapter, id, { ...rest, url, query, at: new Date(Date.now()) });
+};
 
 /** What there is, but for ids and the times that are ours. */
 async function rows(): Promise<Json> {
@@ -61,37 +74,23 @@ async function rows(): Promise<Json> {
 }
 
 it(`the callbacks of every provider, sent twice and in ${SHUFFLES} seeded orders, end in the same rows`, async () => {
+  const twice = [...callbacks, ...callbacks];
+  const orders = fc.sample(fc.shuffledSubarray(twice, { minLength: twice.length }), { numRuns: SHUFFLES, seed: SEED });
   let first: Json;
-  const { inbound } = scene.product.deps;
-  await fc.assert(
-    fc.asyncProperty(
-      fc.shuffledSubarray([...callbacks, ...callbacks], { minLength: callbacks.length * 2 }),
-      async (order) => {
-        await scene.query(
-          'truncate inbound_requests, inbound_messages, inbound_media, conversations, contacts, contact_identities, contact_merges, told_notices, receipts, events',
-        );
-        await Promise.all(
-          order.map(({ adapter, id, request }) => {
-            const { url, ...rest } = request();
-            return inbound.receive(adapter, id, {
-              query: Object.fromEntries(new URL(url).searchParams),
-              url,
-              at: new Date(Date.now()),
-              ...rest,
-            });
-          }),
-        );
-        await until(
-          async () => (await scene.query('select 1 from inbound_requests where applied_at is null')).length === 0,
-        );
-        expect(await scene.query('select error from inbound_requests where error is not null')).toEqual([]);
-        const found = await rows();
-        first ??= found;
-        expect(found).toEqual(first);
-      },
-    ),
-    { numRuns: SHUFFLES, seed: SEED, endOnFailure: true },
-  );
+  for (const [nth, order] of orders.entries()) {
+    await scene.query(
+      'truncate inbound_requests, inbound_messages, inbound_media, conversations, contacts, contact_identities, contact_merges, told_notices, receipts, events',
+    );
+    for (let from = 0; from < order.length; from += AT_ONCE)
+      await Promise.all(order.slice(from, from + AT_ONCE).map(receive));
+    await until(
+      async () => (await scene.query('select 1 from inbound_requests where applied_at is null')).length === 0,
+    );
+    expect(await scene.query('select error from inbound_requests where error is not null')).toEqual([]);
+    const found = await rows();
+    first ??= found;
+    expect(found, `order ${nth} of seed ${SEED}`).toEqual(first);
+  }
   expect(first.messages.length).toBeGreaterThan(20);
   expect(first.events).toContainEqual({ type: 'message.received', count: expect.any(Number) });
 }, 120_000);
