@@ -32,7 +32,7 @@ export interface Wish extends Omit<Party, 'connectionId'> {
 
 /** Why an address is not to be written to any more. */
 export interface Cause extends Wish {
-  /** The message of ours that it follows. */
+  /** The message that it follows, of ours or of the person. */
   readonly messageId?: string | undefined;
   readonly note?: string | undefined;
   readonly createdBy?: string | undefined;
@@ -40,6 +40,8 @@ export interface Cause extends Wish {
 
 /** Something a person wrote to a sender. */
 export interface Heard extends Party {
+  /** Of what was written. */
+  readonly messageId?: string | undefined;
   readonly text?: string | undefined;
   /** What the provider made of it, where it does. */
   readonly word?: Word | undefined;
@@ -187,8 +189,8 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
       );
       await write(
         trx,
-        said('stop').map(({ tenantId, mode, channel, address, connectionId }) => ({
-          ...{ tenantId, mode, channel, address, connectionId },
+        said('stop').map(({ tenantId, mode, channel, address, connectionId, messageId }) => ({
+          ...{ tenantId, mode, channel, address, connectionId, messageId },
           scope: registry.channel(channel)?.optOut?.words ?? 'all',
           reason: 'stop_word',
         })),

@@ -81,7 +81,9 @@ export const suppressionItem = Type.Object(
     scope: Scope,
     reason: Reason,
     connection_id: orNull(Type.String({ description: 'The sender it is about. Null: all of the channel.' })),
-    message_id: orNull(Type.String({ description: 'The message that it followed.' })),
+    message_id: orNull(
+      Type.String({ description: 'The message that it followed: one of yours, or the one that said STOP.' }),
+    ),
     note: orNull(Type.String()),
     created_by: orNull(Type.String({ description: 'The key or the user that added it. Null: nobody of yours did.' })),
     created_at: Type.String({ format: 'date-time' }),
