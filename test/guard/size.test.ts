@@ -9,6 +9,7 @@ const ASKS_FOR_A_REASON = 300;
 const REASONS: Readonly<Record<string, string>> = {
   'src/cli.ts': 'every command with its options, in one list',
   'src/features/erasure/scans.ts': 'every table in which a person may stand, in one list',
+  'src/deps.ts': 'the only wiring, in the order in which things need each other',
   'src/features/notifications/schema.ts': 'the wire shapes of one surface, read side by side',
   'src/features/portal/site.ts':
     'what every page shares: who is looking, the check of forms, the headers, the redirects',
@@ -19,6 +20,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const TABLES: Readonly<Record<string, string>> = {
   'test/channels/fixtures/mail.ts': 'what mail services and mail servers post, case by case',
   'test/channels/fixtures/whatsapp.ts': 'what Meta posts, type by type',
+  'test/faults/erase-places.test.ts': 'every place in the store where a person may stand',
   'test/integration/connections.test.ts': 'the routes of connections, outcome by outcome',
   'test/integration/templates.test.ts': 'the routes of templates, outcome by outcome',
   'test/portal/forms.test.ts': 'every form of the portal, and what it asks of the services',

@@ -4,8 +4,8 @@ import type { Sql } from '../../lib/db.ts';
 import { newId, toWire } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import type { SealedColumn } from '../../lib/sealed.ts';
+import { endSecrets, insertSecret, liveSecrets } from './secrets-store.ts';
 import { newSecret } from './signature.ts';
-import { endSecrets, insertSecret, liveSecrets } from './store.ts';
 
 const place = (tenantId: string, id: string): string => `${tenantId}|endpoint_secrets|${id}|sealed`;
 

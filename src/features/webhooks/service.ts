@@ -33,6 +33,7 @@ import type {
 import { createSecrets } from './secrets.ts';
 import * as store from './store.ts';
 import { WEBHOOK_TIMING, type WebhookTiming } from './timetable.ts';
+import { show } from './view.ts';
 import { bodyOf, isOurs } from './words.ts';
 
 export interface Webhooks {
@@ -284,25 +285,3 @@ const sampleOf = ({ channels }: Registry, format: string): string =>
     ?.webhook?.passthrough?.sample.toString() ?? '{}';
 
 const uuid = (id: string): string => there(fromWire('endpoint', id));
-
-const show = (row: store.EndpointRow): EndpointItem => ({
-  id: toWire('endpoint', row.id),
-  object: 'webhook',
-  livemode: row.mode === 'live',
-  name: row.name,
-  url: row.url,
-  event_types: row.eventTypes ? [...row.eventTypes] : null,
-  routing: row.routing,
-  format: row.format as EndpointItem['format'],
-  // What is archived is found by nobody.
-  status: row.status as EndpointItem['status'],
-  disabled_reason: row.disabledReason,
-  drain_per_second: row.drainPerSecond,
-  heartbeat_seconds: row.heartbeatSeconds,
-  failures_in_row: row.failuresInRow,
-  failing_since: row.failingSince?.toISOString() ?? null,
-  last_success_at: row.lastSuccessAt?.toISOString() ?? null,
-  previous_secret_ends_at: row.overlapUntil?.toISOString() ?? null,
-  created_at: row.createdAt.toISOString(),
-  updated_at: row.updatedAt.toISOString(),
-});
