@@ -796,7 +796,10 @@ function templatesDoor(
   const SAMPLE = { name: f.bad('Ada'), order_id: 'ORD-1001', day: 'Thursday' };
   return {
     list: async () => f.list(all),
-    get: async (_, slug) => ({ ...find(slug), variables: {}, inferred_variables: [], content: written(2) }),
+    get: async (_, slug) => {
+      const { variables, inferred_variables, content } = version(find(slug).template_id, 2);
+      return { ...find(slug), variables, inferred_variables, content };
+    },
     async create(_, input) {
       if (!/^[a-z0-9][a-z0-9_-]*$/.test(input.template_id))
         throw new ApiError('validation_failed', undefined, {
