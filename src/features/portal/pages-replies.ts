@@ -186,7 +186,8 @@ function readReply({ reply, template_id, text = '' }: Readonly<Record<string, st
   }
 }
 
-const plain = (text: string): string => text.replaceAll('`', '');
+/** What the API calls `keywords`, the form calls words. */
+const plain = (text: string): string => text.replace('`keywords`', 'the words').replaceAll('`', '');
 
 const inputOf = (path: string): string | undefined => {
   if (path.startsWith('keywords')) return 'keywords';
