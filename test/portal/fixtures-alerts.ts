@@ -88,7 +88,7 @@ export function alertDoors(f: Fixtures, note: Note): Pick<PortalDeps, 'alerts'> 
       },
       patch: async (_, wanted, command) => note('alerts.patch', [wanted, command], one(wanted)),
       remove: async (_, wanted) => note('alerts.remove', [wanted], undefined),
-      alerts: async () => list(history),
+      alerts: async (_, query) => list(history.filter(({ status }) => !query.status || status === query.status)),
     },
   };
 }

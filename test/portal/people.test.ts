@@ -249,5 +249,7 @@ describe('what works by itself', () => {
     const wrong = await post(full, '/portal/alerts', { ...fields, through: 'whatsapp', address: '+14155550123' });
     expect([wrong.status, (await wrong.text()).includes('id="e-address"')]).toEqual([422, true]);
     expect(await text('/portal/alerts')).toContain('12.35 % failed');
+    // What is not over stands on Home.
+    expect((await text('/portal')).match(/has reached its limit/g)).toHaveLength(1);
   });
 });
