@@ -65,6 +65,11 @@ const BODIES: Readonly<Record<string, unknown>> = {
 /** The same for the forms of pages; what is not here is sent empty. */
 const FORMS: Readonly<Record<string, Record<string, string>>> = {
   'POST /portal/outbox/:message_id/play': { what: 'failed' },
+  'POST /portal/outbox/:message_id/write': { text: 'Mine now' },
+  'POST /portal/inbox/:conversation_id': { status: 'resolved' },
+  'POST /portal/inbox/:conversation_id/reply': { text: 'Mine now' },
+  'POST /portal/contacts/:contact_id': { name: 'Mine now' },
+  'POST /portal/contacts/:contact_id/merge': { other: 'ctc_00000000000000000000000000' },
   'POST /portal/webhooks/:endpoint_id': { url: 'https://mine.example/' },
   'POST /portal/webhooks/:endpoint_id/replay': { status: 'all' },
   'POST /portal/templates/:template_id/activate': { version: '1' },

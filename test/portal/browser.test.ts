@@ -88,6 +88,7 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     const out = (channel: string) =>
       `/portal/outbox/${f.messages.find(({ part }) => part.channel === channel)?.part.message_id}`;
     const campaign = (n: number) => `/portal/campaigns/${f.campaigns.bulks[n]?.bulk_id}`;
+    const talk = (n: number) => `/portal/inbox/${f.people.conversations[n]?.id}`;
     const hook = (n: number) => `/portal/webhooks/${f.webhooks.endpoints[n]?.id}`;
     const delivered = (n: number) => `/portal/deliveries/${f.webhooks.deliveries[n]?.id}`;
     const drafted = (n: number) => `/portal/campaigns/drafts/${f.campaigns.drafts[n]?.draft_id}`;
@@ -153,6 +154,30 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
       { name: 'delivery', path: delivered(0) },
       { name: 'delivery-failed', path: delivered(1), dark: true },
       { name: 'delivery-waiting', path: delivered(2) },
+      { name: 'inbox', path: '/portal/inbox?status=all' },
+      { name: 'inbox-dark', path: '/portal/inbox?status=all', dark: true },
+      { name: 'inbox-empty', path: '/portal/inbox', empty: true },
+      { name: 'conversation', path: talk(0) },
+      { name: 'conversation-dark', path: talk(0), dark: true },
+      { name: 'conversation-late', path: talk(1) },
+      { name: 'conversation-template', path: `${talk(2)}?template_id=order_shipped` },
+      { name: 'auto-replies', path: '/portal/auto-replies' },
+      { name: 'auto-reply', path: `/portal/auto-replies/${f.people.autoReplies[0]?.id}` },
+      { name: 'contacts', path: '/portal/contacts' },
+      { name: 'contacts-empty', path: '/portal/contacts', empty: true },
+      { name: 'contact', path: `/portal/contacts/${f.people.contacts[0]?.id}?like=all` },
+      { name: 'contact-new', path: '/portal/contacts/new', dark: true },
+      { name: 'suppressions', path: '/portal/suppressions' },
+      { name: 'suppressions-dark', path: '/portal/suppressions', dark: true },
+      { name: 'suppressions-empty', path: '/portal/suppressions', empty: true },
+      { name: 'rules', path: '/portal/rules' },
+      { name: 'rules-empty', path: '/portal/rules', empty: true },
+      { name: 'rule', path: `/portal/rules/${f.webhooks.rules[0]?.id}` },
+      { name: 'rule-json', path: `/portal/rules/${f.webhooks.rules[1]?.id}`, dark: true },
+      { name: 'rules-try', path: '/portal/rules/try?event_type=message.received&text=refund' },
+      { name: 'alerts', path: '/portal/alerts' },
+      { name: 'alerts-empty', path: '/portal/alerts', empty: true },
+      { name: 'alert', path: `/portal/alerts/${f.alerts.rules[0]?.id}`, dark: true },
       { name: 'keys', path: '/portal/keys' },
       { name: 'key', path: `/portal/keys/${f.keys[1]?.id}` },
       { name: 'key-dark', path: `/portal/keys/${f.keys[1]?.id}`, dark: true },

@@ -8,6 +8,7 @@ type Reads<T> = T extends (...args: never[]) => Promise<infer R> ? R : never;
 export type Conversation = Reads<PortalDeps['conversations']['get']>;
 export type ThreadItem = Reads<PortalDeps['conversations']['messages']>['data'][number];
 export type Contact = Reads<PortalDeps['contacts']['get']>;
+export type AutoReply = Reads<PortalDeps['replies']['get']>;
 export type Suppression = Reads<PortalDeps['suppressions']['get']>;
 type Came = Extract<ThreadItem, { origin: string }>;
 type Note = <T>(verb: string, args: readonly unknown[], result: T) => T;
@@ -189,9 +190,41 @@ export function peopleFixtures(empty: boolean, bad: (text: string) => string, ag
     suppression(3, { address: null, reason: 'hard_bounce' }),
     suppression(4, { reason: 'manual', note: bad('asked by telephone'), connection_id: null }),
   ];
+  const autoReply = (n: number, more: Partial<AutoReply> = {}): AutoReply => ({
+    id: id('autoReply', n),
+    object: 'auto_reply',
+    livemode: false,
+    name: '',
+    trigger: 'keyword',
+    keywords: ['hours', bad('open')],
+    match: 'contains',
+    channel: null,
+    connection_id: null,
+    reply: { text: bad('We are open from nine to five.') },
+    position: n,
+    pause_minutes: 10,
+    is_active: true,
+    failure_code: null,
+    failed_at: null,
+    created_at: ago(90_000),
+    updated_at: ago(900),
+    ...more,
+  });
+  const autoReplies = [
+    autoReply(1),
+    autoReply(2, { name: bad('At night'), trigger: 'default', keywords: [], reply: { template_id: 'order_shipped' } }),
+    autoReply(3, {
+      trigger: 'help',
+      is_active: false,
+      channel: 'sms',
+      reply: { content: { body: 'x' } },
+      failure_code: 'outside_window',
+      failed_at: ago(300),
+    }),
+  ];
   return empty
-    ? { contacts: [], conversations: [], thread: [], suppressions: [] }
-    : { contacts, conversations, thread, suppressions };
+    ? { contacts: [], conversations: [], thread: [], suppressions: [], autoReplies: [] }
+    : { contacts, conversations, thread, suppressions, autoReplies };
 }
 
 /** A picture of one point. */
@@ -203,9 +236,10 @@ const POINT = Buffer.from(
 export function peopleDoors(
   f: Fixtures,
   note: Note,
-): Pick<PortalDeps, 'conversations' | 'media' | 'contacts' | 'suppressions'> {
+): Pick<PortalDeps, 'conversations' | 'media' | 'contacts' | 'suppressions' | 'replies'> {
   const { found, list } = f;
-  const { contacts, conversations, thread, suppressions } = f.people;
+  const { contacts, conversations, thread, suppressions, autoReplies } = f.people;
+  const auto = (wanted: string) => found(autoReplies.find((one) => one.id === wanted));
   const talk = (wanted: string) => found(conversations.find((one) => one.id === wanted));
   const person = (wanted: string) => found(contacts.find((one) => one.id === wanted));
   return {
@@ -249,6 +283,19 @@ export function peopleDoors(
         return { mime: item.mime, filename: item.filename ?? 'file', bytes: POINT };
       },
     },
+    replies: {
+      list: async () => list(autoReplies),
+      get: async (_, wanted) => auto(wanted),
+      async create(_, command) {
+        if (command.trigger === 'keyword' && !command.keywords?.length)
+          throw new ApiError('validation_failed', undefined, {
+            details: { fields: [{ path: 'keywords', message: 'needs at least one' }] },
+          });
+        return note('replies.create', [command], found(autoReplies[0]));
+      },
+      patch: async (_, wanted, command) => note('replies.patch', [wanted, command], auto(wanted)),
+      remove: async (_, wanted) => note('replies.remove', [wanted], auto(wanted)),
+    },
     contacts: {
       list: async (_, query) =>
         note(
@@ -271,17 +318,6 @@ export function peopleDoors(
       undo: async (_, wanted, merge) => note('contacts.undo', [wanted, merge], person(wanted)),
     },
     suppressions: {
-      list: async (_, query) => note('suppressions.list', [query], list(suppressions)),
-      get: async (_, wanted) => found(suppressions.find((one) => one.id === wanted)),
-      async add(_, entries) {
-        if (!/[@+]/.test(entries[0]?.address ?? ''))
-          throw new ApiError('validation_failed', undefined, {
-            details: { fields: [{ path: 'suppressions.0.address', message: 'is no phone number' }] },
-          });
-        return note('suppressions.add', [entries], suppressions.slice(0, 1));
-      },
-      remove: async (_, wanted) =>
-        note('suppressions.remove', [wanted], found(suppressions.find((one) => one.id === wanted))),
       unsubscribe: Object.fromEntries(
         (['look', 'leave', 'comeBack'] as const).map((verb) => [
           verb,
@@ -295,6 +331,17 @@ export function peopleDoors(
           },
         ]),
       ) as unknown as PortalDeps['suppressions']['unsubscribe'],
+      list: async (_, query) => note('suppressions.list', [query], list(suppressions)),
+      get: async (_, wanted) => found(suppressions.find((one) => one.id === wanted)),
+      async add(_, entries) {
+        if (!/[@+]/.test(entries[0]?.address ?? ''))
+          throw new ApiError('validation_failed', undefined, {
+            details: { fields: [{ path: 'suppressions.0.address', message: 'is no phone number' }] },
+          });
+        return note('suppressions.add', [entries], suppressions.slice(0, 1));
+      },
+      remove: async (_, wanted) =>
+        note('suppressions.remove', [wanted], found(suppressions.find((one) => one.id === wanted))),
     },
   };
 }

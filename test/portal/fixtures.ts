@@ -14,6 +14,7 @@ import { ApiError, errorBody } from '../../src/lib/errors.ts';
 import type { Mode, Principal } from '../../src/lib/http.ts';
 import { toWire } from '../../src/lib/ids.ts';
 import { createShell } from '../../src/lib/shell.ts';
+import { alertDoors, alertFixtures } from './fixtures-alerts.ts';
 import { campaignDoors, campaignFixtures } from './fixtures-campaigns.ts';
 import { PEOPLE, peopleDoors, peopleFixtures } from './fixtures-people.ts';
 import { webhookDoors, webhookFixtures } from './fixtures-webhooks.ts';
@@ -396,6 +397,7 @@ export function fixtures({ empty = false, signUp = 'open', hostile = false }: Fi
     campaigns: campaignFixtures(empty, bad, ago),
     webhooks: webhookFixtures(empty, bad, ago),
     people: peopleFixtures(empty, bad, ago),
+    alerts: alertFixtures(empty, bad, ago),
     previewOf,
     outboxItem,
     found,
@@ -581,6 +583,7 @@ export function portalDeps(f: Fixtures, calls: Calls, publicUrl: () => string): 
     ...campaignDoors(f, note),
     ...webhookDoors(f, note),
     ...peopleDoors(f, note),
+    ...alertDoors(f, note),
     sandbox: {
       list: async ({ mode }, { channel }) =>
         list(
@@ -793,7 +796,10 @@ function templatesDoor(
   const SAMPLE = { name: f.bad('Ada'), order_id: 'ORD-1001', day: 'Thursday' };
   return {
     list: async () => f.list(all),
-    get: async (_, slug) => ({ ...find(slug), variables: {}, inferred_variables: [], content: written(2) }),
+    get: async (_, slug) => {
+      const { variables, inferred_variables, content } = version(find(slug).template_id, 2);
+      return { ...find(slug), variables, inferred_variables, content };
+    },
     async create(_, input) {
       if (!/^[a-z0-9][a-z0-9_-]*$/.test(input.template_id))
         throw new ApiError('validation_failed', undefined, {

@@ -32,7 +32,9 @@ export class Visitor {
 
   /** Sends the form that posts to `action`, its hidden fields with it; to where the pressed button says, if it does. */
   submit(action: string, fields: Record<string, string> | [string, string][] = {}, formAction = action): Promise<this> {
-    const form = [...this.text.matchAll(/<form[^>]*action="([^"]*)"[\s\S]*?<\/form>/g)].find(([, to]) => to === action);
+    const form = [...this.text.matchAll(/<form[^>]*action="([^"]*)"[\s\S]*?<\/form>/g)].find(
+      ([whole, to]) => to === action && /^<form[^>]*method="post"/.test(whole),
+    );
     if (!form) throw new Error(`no form for ${action} at ${this.at}`);
     const body = new URLSearchParams();
     for (const [tag] of form[0].matchAll(/<input type="hidden"[^>]*>/g))

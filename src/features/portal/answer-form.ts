@@ -20,12 +20,20 @@ export function isFree(registry: Registry, { channel, window_expires_at: until }
   return !ruled || (until !== null && Date.parse(until) > now.getTime());
 }
 
-/** What the box shows; `typed` is what was chosen and written so far. */
+interface Wish {
+  /** What was chosen and written so far. */
+  readonly typed: Readonly<Record<string, string | undefined>>;
+  readonly now: Date;
+  /** Of the tenant: chosen where nobody has. */
+  readonly language: string | undefined;
+}
+
+/** What the box shows. */
 export async function answerForm(
   { templates, registry }: AnswerDeps,
   principal: Principal,
   conversation: Conversation,
-  { typed, now }: { readonly typed: Readonly<Record<string, string | undefined>>; readonly now: Date },
+  { typed, now, language }: Wish,
 ) {
   const { channel } = conversation;
   const { data } = await templates.list(principal, { limit: 100 });
@@ -36,7 +44,7 @@ export async function answerForm(
     free: isFree(registry, conversation, now),
     text: typed.text ?? '',
     templates: usable.map(({ template_id, name }) => ({ template_id, name, chosen: template_id === row?.template_id })),
-    chosen: row && (await drawTemplate(templates, principal, channel, row, typed)),
+    chosen: row && (await drawTemplate(templates, principal, channel, row, { language, ...typed })),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Vault } from '../../lib/crypto.ts';
 import type { ApiError } from '../../lib/errors.ts';
 import type { Principal, Reply, Request, Route } from '../../lib/http.ts';
 import { accountPages } from './pages-account.ts';
+import { alertPages } from './pages-alerts.ts';
 import { draftPages } from './pages-campaign-draft.ts';
 import { newCampaignPages } from './pages-campaign-new.ts';
 import { campaignPages } from './pages-campaigns.ts';
@@ -20,6 +21,7 @@ import { messagePages } from './pages-messages.ts';
 import { outboxPages } from './pages-outbox.ts';
 import { recoveryPages } from './pages-recovery.ts';
 import { referencePages } from './pages-reference.ts';
+import { replyPages } from './pages-replies.ts';
 import { rulePages } from './pages-rules.ts';
 import { settingsPages } from './pages-settings.ts';
 import { suppressionPages } from './pages-suppressions.ts';
@@ -27,6 +29,7 @@ import { templatePages } from './pages-templates.ts';
 import { unsubscribePages } from './pages-unsubscribe.ts';
 import { webhookPages } from './pages-webhooks.ts';
 import type {
+  AlertsDoor,
   BulksDoor,
   CampaignsDoor,
   ConnectionsDoor,
@@ -36,6 +39,7 @@ import type {
   MediaDoor,
   NotificationsDoor,
   OutboxDoor,
+  RepliesDoor,
   SuppressionsDoor,
   TemplatesDoor,
   TenantsDoor,
@@ -59,6 +63,8 @@ export interface PortalDeps {
   readonly webhooks: WebhooksDoor;
   readonly conversations: ConversationsDoor;
   readonly media: MediaDoor;
+  readonly replies: RepliesDoor;
+  readonly alerts: AlertsDoor;
   readonly contacts: ContactsDoor;
   readonly suppressions: SuppressionsDoor;
   readonly registry: Registry;
@@ -93,6 +99,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...recoveryPages({ ...parts, sendsMail }),
       ...messagePages(parts),
       ...inboxPages(parts),
+      ...replyPages(parts),
       // Before the pages of one contact: `new` is no contact's id.
       ...contactPages(parts),
       ...suppressionPages(parts),
@@ -109,6 +116,7 @@ export function createPortal(deps: PortalDeps): Portal {
       ...deliveryPages(parts),
       // Before the pages of one rule: `new` and `try` are no rule's id.
       ...rulePages(parts),
+      ...alertPages(parts),
       ...keyPages(parts),
       ...settingsPages(parts),
       ...guidePages(parts),

@@ -28,6 +28,10 @@ export const NOTES = {
   contact_removed: good('The contact is deleted. Conversations and messages stay.'),
   suppressed: good('The address is not written to any more, from the next attempt on.'),
   restored: good('The address is written to again.'),
+  alert_saved: good('Saved. It is judged at least every half minute.'),
+  alert_removed: good('The alert is deleted. What was open of it is over, and nobody is told.'),
+  auto_reply_saved: good('Saved. It answers what comes in from now on.'),
+  auto_reply_removed: good('The auto-reply is deleted, with the answers it still owed.'),
   rule_saved: good('Saved. Events from now on are judged by it.'),
   rule_removed: good('The rule is deleted.'),
   webhook_saved: good(

@@ -5,6 +5,7 @@ import { STATUSES } from '../notifications/index.ts';
 import { chart } from './chart.ts';
 import { healthOf } from './health-words.ts';
 import type {
+  AlertsDoor,
   ConnectionsDoor,
   NotificationsDoor,
   Overview,
@@ -24,6 +25,7 @@ export interface HomePageDeps {
   readonly notifications: NotificationsDoor;
   readonly templates: TemplatesDoor;
   readonly webhooks: Pick<WebhooksDoor, 'list'>;
+  readonly alerts: Pick<AlertsDoor, 'alerts'>;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
@@ -32,12 +34,13 @@ export interface HomePageDeps {
 const LATE = 60;
 
 export function homePage(deps: HomePageDeps): Route {
-  const { site, tenants, connections, notifications, webhooks, registry, publicUrl } = deps;
+  const { site, tenants, connections, notifications, webhooks, alerts, registry, publicUrl } = deps;
   return site.get('/portal', 'Home.', async (visit) => {
-    const [overview, links, endpoints, key, done] = await Promise.all([
+    const [overview, links, endpoints, open, key, done] = await Promise.all([
       notifications.overview(visit.principal),
       connections.list({ ...visit.principal, mode: 'live' }, { limit: 100 }),
       webhooks.list(visit.principal, { limit: 100 }),
+      alerts.alerts(visit.principal, { limit: 10, status: 'open' }),
       readersKey(tenants, visit.principal),
       progress(deps, visit),
     ]);
@@ -58,6 +61,7 @@ export function homePage(deps: HomePageDeps): Route {
         channels: overview.by_channel.map((row) => byChannel(registry, row)),
         failures: overview.failures,
         quarantined: overview.queue.quarantined,
+        alerts: open.data,
         disabled: endpoints.data.filter(({ status }) => status === 'disabled').map(wordsOf),
         waiting: overview.queue.waiting,
         oldest: span(overview.queue.oldest_seconds),

@@ -52,7 +52,11 @@ export function inboxPages(deps: InboxPagesDeps): readonly Route[] {
     const [thread, about, answer] = await Promise.all([
       conversations.messages(principal, conversation.id, { limit: PAGE, order: 'desc', ...(cursor ? { cursor } : {}) }),
       around(visit),
-      answerForm(deps, principal, conversation, { typed: faults ? fields : query, now: request.at }),
+      answerForm(deps, principal, conversation, {
+        typed: faults ? fields : query,
+        now: request.at,
+        language: visit.session?.tenant.defaultLanguage,
+      }),
     ]);
     // Who looks at it has read it. Nothing else changes by looking.
     if (conversation.unread_count > 0) await conversations.patch(principal, conversation.id, { unread_count: 0 });

@@ -4,7 +4,7 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Route } from '../../lib/http.ts';
 import { letter } from './letter.ts';
 import { addressOf } from './pages-messages.ts';
-import type { OutboxDoor, OutboxItem, TenantsDoor } from './ports.ts';
+import type { NotificationsDoor, OutboxDoor, OutboxItem, TenantsDoor } from './ports.ts';
 import { firstSend, readersKey } from './samples.ts';
 import type { Site } from './site.ts';
 
@@ -12,6 +12,7 @@ export interface OutboxPagesDeps {
   readonly site: Site;
   readonly tenants: TenantsDoor;
   readonly sandbox: OutboxDoor;
+  readonly notifications: Pick<NotificationsDoor, 'get'>;
   readonly registry: Registry;
   readonly publicUrl: () => string;
 }
@@ -25,9 +26,11 @@ const ACTS: readonly { readonly what: Receipt; readonly label: string; readonly 
   { what: 'failed', label: 'Fail', says: 'It was lost on the way.' },
   { what: 'complained', label: 'Complain', says: 'The person reported it as spam.' },
 ];
+const TEXT_MAX = 4_000;
 const VIEWS = ['html', 'text', 'headers', 'source'] as const;
 
-export function outboxPages({ site, tenants, sandbox, registry, publicUrl }: OutboxPagesDeps): readonly Route[] {
+export function outboxPages(deps: OutboxPagesDeps): readonly Route[] {
+  const { site, tenants, sandbox, notifications, registry, publicUrl } = deps;
   const labelOf = (id: string) => registry.channel(id)?.label ?? id;
   return [
     site.get(
@@ -93,6 +96,8 @@ export function outboxPages({ site, tenants, sandbox, registry, publicUrl }: Out
             wide_href: addressOf(here, { view }),
             headers: mail ? headersOf(item) : [],
             source: JSON.stringify(item.content, null, 2),
+            hears: registry.channel(item.channel)?.capabilities.inbound,
+            stops: registry.channel(item.channel)?.optOut?.words,
             acts: ACTS.filter(({ what }) => registry.channel(item.channel)?.capabilities.receipts.includes(what)),
           },
         );
@@ -112,6 +117,21 @@ export function outboxPages({ site, tenants, sandbox, registry, publicUrl }: Out
         const messageId = visit.params.message_id ?? '';
         await sandbox.react(visit.principal, messageId, act.what);
         return visit.go(`/portal/outbox/${messageId}`, 'played');
+      },
+      { audit: 'outbox.played' },
+    ),
+    site.post(
+      '/portal/outbox/:message_id/write',
+      'Writes back in the place of the person.',
+      async (visit) => {
+        const item = await sandbox.get(visit.principal, visit.params.message_id ?? '');
+        const text = (visit.fields.word ?? visit.fields.text ?? '').trim();
+        if (text === '') throw new ApiError('validation_failed', 'Write what the person says.');
+        const { recipient } = await notifications.get(visit.principal, item.notification_id);
+        const fields = registry.channel(item.channel)?.recipient.map(({ name }) => name) ?? [];
+        const from = Object.fromEntries(Object.entries(recipient).filter(([name]) => fields.includes(name)));
+        await sandbox.write(visit.principal, { channel: item.channel, from, text: text.slice(0, TEXT_MAX) });
+        return visit.go('/portal/inbox', 'wrote');
       },
       { audit: 'outbox.played' },
     ),

@@ -1,4 +1,5 @@
 /** What the portal uses of the features below it: reads and verbs, as their doors have them. It decides nothing itself. */
+import type { Alerts } from '../alerts/index.ts';
 import type { Bulks } from '../bulks/index.ts';
 import type { Campaigns } from '../campaigns/index.ts';
 import type { Connections } from '../connections/index.ts';
@@ -6,6 +7,7 @@ import type { Contacts } from '../contacts/index.ts';
 import type { Conversations, Media } from '../conversations/index.ts';
 import type { Erasures } from '../erasure/index.ts';
 import type { Notifications } from '../notifications/index.ts';
+import type { Replies } from '../replies/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import type { Suppressions } from '../suppressions/index.ts';
 import type { Templates } from '../templates/index.ts';
@@ -64,6 +66,8 @@ export type BulksDoor = Pick<Bulks, 'list' | 'get' | 'results' | 'pause' | 'resu
 export type CampaignsDoor = Omit<Campaigns, 'purge'>;
 export type OutboxDoor = Pick<Sandbox, 'list' | 'get' | 'react' | 'write'>;
 export type ConversationsDoor = Pick<Conversations, 'list' | 'get' | 'patch' | 'messages' | 'reply'>;
+export type RepliesDoor = Pick<Replies, 'list' | 'get' | 'create' | 'patch' | 'remove'>;
+export type AlertsDoor = Pick<Alerts, 'list' | 'get' | 'create' | 'patch' | 'remove' | 'alerts'>;
 export type MediaDoor = Pick<Media, 'get'>;
 export type ContactsDoor = Pick<Contacts, 'list' | 'get' | 'create' | 'patch' | 'remove' | 'merge' | 'undo'>;
 export type SuppressionsDoor = Pick<Suppressions, 'list' | 'get' | 'add' | 'remove' | 'unsubscribe'>;
@@ -93,6 +97,8 @@ export type ThreadItem = Awaited<ReturnType<ConversationsDoor['messages']>>['dat
 export type Person = Awaited<ReturnType<TenantsDoor['people']>>[number];
 export type Contact = Awaited<ReturnType<ContactsDoor['get']>>;
 export type Suppression = Awaited<ReturnType<SuppressionsDoor['get']>>;
+export type AutoReply = Awaited<ReturnType<RepliesDoor['get']>>;
+export type AlertRule = Awaited<ReturnType<AlertsDoor['get']>>;
 export type Rule = Awaited<ReturnType<WebhooksDoor['rules']['get']>>;
 export type Notification = Awaited<ReturnType<NotificationsDoor['get']>>;
 export type Message = Notification['channels'][number];

@@ -91,6 +91,7 @@ const ICONS: Readonly<Record<string, string>> = {
   channels: '<path d="M5.500 1.800v3M10.500 1.800v3M3.500 4.800h9v2.700a4.500 4.500 0 0 1-9 0ZM8 12v2.500"/>',
   webhooks:
     '<circle cx="8" cy="4" r="2.3"/><circle cx="3.500" cy="12" r="2.3"/><circle cx="12.500" cy="12" r="2.3"/><path d="M7 6.100 4.600 10M5.800 12h4.400M11.400 10 9.100 6.100"/>',
+  alerts: '<path d="M4 11V7.500a4 4 0 0 1 8 0V11l1.300 1.500H2.700ZM6.700 14.300h2.600"/>',
   keys: '<circle cx="5" cy="11" r="3"/><path d="m7.200 8.800 6-6M10.800 5.200l2 2M9 7l1.300 1.300"/>',
   settings:
     '<path d="M2 4.500h6.800M12.600 4.500H14M2 11.500h1.400M7.200 11.500H14"/><circle cx="10.700" cy="4.500" r="1.900"/><circle cx="5.300" cy="11.500" r="1.900"/>',

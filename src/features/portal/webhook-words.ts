@@ -36,10 +36,10 @@ export function eventGroups(ticked: readonly string[]) {
     meaning: meaning.replaceAll('`', ''),
     ticked: ticked.includes(type),
   }));
-  return [...new Set(types.map(({ about }) => about))].map((about) => ({
-    about,
-    types: types.filter((type) => type.about === about),
-  }));
+  return [...new Set(types.map(({ about }) => about))].map((about, index) => {
+    const own = types.filter((type) => type.about === about);
+    return { about, types: own, opened: index === 0 || own.some(({ ticked }) => ticked) };
+  });
 }
 
 export const DELIVERY_STATUSES = ['waiting', 'delivered', 'failed'] as const;
