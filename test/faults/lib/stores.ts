@@ -110,7 +110,8 @@ export async function openRedis(): Promise<OwnRedis | undefined> {
     ];
     child = spawn('redis-server', args.map(String), { stdio: 'ignore' });
     client?.disconnect();
-    client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null });
+    // A command that waits for a server while its client is replaced would never hear of it.
+    client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, commandTimeout: 10_000 });
     client.on('error', () => undefined);
     await client.ping();
   };
