@@ -10,9 +10,11 @@ import { newPhone, type Scene, startScene } from '../support/scene.ts';
 const SECRET = 'fake-callback-secret-8888';
 let scene: Scene;
 let sns: SnsFake;
+/** Another, that will have gone. */
+let gone: SnsFake;
 beforeAll(async () => {
-  scene = await startScene();
-  sns = await startSns();
+  [sns, gone] = await Promise.all([startSns(), startSns()]);
+  scene = await startScene({ egress: [sns, gone].map(({ url }) => new URL(url).host) });
 }, 60_000);
 afterAll(async () => {
   await sns?.close();
@@ -39,7 +41,7 @@ async function sentBy(settings: Record<string, string>) {
   return { id, url, notification_id, reference, wire: { url, credentials, at: new Date() } };
 }
 
-const remove = (id: string) => scene.call('DELETE', `/api/v1/connections/${id}`);
+const remove = (id: string) => scene.call('DELETE', `/api/v1/connections/${id}`, { key: scene.liveKey });
 const ses = () => ({ callbacks: 'ses', sns_topic_arn: TOPIC, sns_url: sns.url });
 const bounced = (reference: string, feedbackId = 'fb-1') => ({
   eventType: 'Bounce',
@@ -76,7 +78,6 @@ it('a subscription is confirmed by one visit, the certificate fetched once, and 
 });
 
 it('while the certificate cannot be had a post is neither taken nor refused for good', async () => {
-  const gone = await startSns();
   const { id, wire, reference } = await sentBy({ ...ses(), sns_url: gone.url });
   await gone.close();
   const before = (await stored()).length;
@@ -114,7 +115,7 @@ it('a message over plain SMTP is final when it is sent; over one that reports it
   const plain = await sentBy({});
   expect((await scene.get(plain.notification_id)).channels[0]).toMatchObject({ status: 'sent', unreceipted: true });
   const receipts = async () => {
-    const { data } = await scene.must(200, scene.call('GET', '/api/v1/channels/capabilities'));
+    const { data } = await scene.must(200, scene.call('GET', '/api/v1/channels/capabilities', { key: scene.liveKey }));
     return data.find(({ channel }: Json) => channel === 'email').delivery_receipts;
   };
   expect(await receipts()).toEqual([]);
@@ -130,6 +131,7 @@ it('a message over plain SMTP is final when it is sent; over one that reports it
 it('whoever hides the number, and a room, can be written to; without either the field is named', async () => {
   const validate = (recipient: object, channel: string, content: object) =>
     scene.call('POST', '/api/v1/notifications/validate', {
+      key: scene.liveKey,
       body: { recipient, notification: { channels: [channel], ...content } },
     });
   await scene.connect('slack', scene.slack.credentials);
