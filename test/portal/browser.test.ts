@@ -232,7 +232,9 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
   }, async () => {
     const context = await open(full, { width: 1280 });
     const page = await context.newPage();
-    const campaigns = looks(full.fixtures).filter(({ name }) => /^campaign(-map|-new|-preview-none)?$/.test(name));
+    const campaigns = looks(full.fixtures).filter(({ name }) =>
+      /^(campaign(-map|-new|-preview-none)?|webhook|conversation|rule)$/.test(name),
+    );
     for (const path of ['/portal', '/portal/activity', '/portal/keys', ...campaigns.map(({ path }) => path)]) {
       await page.goto(full.url + path);
       const wanted = await ask<number>(page, 'controls');
