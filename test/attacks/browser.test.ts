@@ -257,7 +257,7 @@ describe.skipIf(!CHROMIUM)('the portal in a browser', () => {
     await context.close();
   });
 
-  test('every text of a tenant, a customer or a provider is text, on every page', { timeout: 300_000 }, async () => {
+  test('every text of a tenant, a customer or a provider is text, on every page', { timeout: 600_000 }, async () => {
     expect(paths.length).toBeGreaterThan(200);
     const [inTest, inLive] = [await open(sessions.test), await open(sessions.live)];
     const wrong: string[] = [];
