@@ -53,7 +53,8 @@ export interface Validator<T extends TSchema> {
 /** Compiles a schema once. `kind: 'query'` reads text values as the schema's types and fills in defaults. */
 export function validator<T extends TSchema>(schema: T, kind: 'body' | 'query' = 'body'): Validator<T> {
   const validate: ValidateFunction = (kind === 'query' ? queries : bodies).compile(schema);
-  const faults = (value: unknown): readonly FieldFault[] => (validate(value) ? [] : explain(validate.errors ?? []));
+  const judged = (value: unknown): readonly FieldFault[] => (validate(value) ? [] : explain(validate.errors ?? []));
+  const faults = kind === 'query' ? (value: unknown) => [...judged(value), ...endless(value)] : judged;
   return {
     faults,
     check(value) {
@@ -72,6 +73,12 @@ export function invalid(fields: readonly FieldFault[]): ApiError {
     details: { fields },
   });
 }
+
+/** `1e400` is read as a number that no limit applies to. */
+const endless = (value: unknown): readonly FieldFault[] =>
+  Object.entries(value ?? {})
+    .filter(([, one]) => typeof one === 'number' && !Number.isFinite(one))
+    .map(([path]) => ({ path, message: 'must be a number that ends' }));
 
 const FAULTS_SHOWN = 20;
 

@@ -1,5 +1,6 @@
 /** Rules send events to endpoints, one or several, and say beforehand what they would do. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { newId } from '../../src/lib/ids.ts';
 import { startHooked } from '../support/hooked.ts';
 import { until } from '../support/product.ts';
 import type { Json } from '../support/providers/fake.ts';
@@ -17,8 +18,9 @@ const tryThem = (body: object): Promise<Json> => scene.must(200, at('POST', `${R
 /** A message that came in, as the feed has it. */
 const written = (text: string, kind = 'text', from = '+6281234567890'): Promise<unknown> =>
   scene.query(
-    `insert into events (id, tenant_id, mode, type, data) values (uuid_at(now()), $1, 'sandbox', 'message.received', $2)`,
+    `insert into events (id, tenant_id, mode, type, data) values ($1, $2, 'sandbox', 'message.received', $3)`,
     [
+      newId(),
       scene.product.tenantId,
       {
         ...{ channel: 'whatsapp', from, content: { kind, text }, message_id: 'msg_1', provider_id: 'wamid.1' },

@@ -69,6 +69,12 @@ test('a query is read as the numbers and booleans it stands for, with defaults',
   expect(query.faults({ limit: '101' })).toHaveLength(1);
 });
 
+test('a number without an end escapes no limit', () => {
+  const limited = validator(Type.Object({ limit: Type.Integer({ maximum: 100 }) }), 'query');
+  for (const limit of ['1e400', '-1e400']) expect(limited.faults({ limit })).not.toEqual([]);
+  expect(limited.faults({ limit: '1e2' })).toEqual([]);
+});
+
 test('a union tells the faults of its branches, not that it is a union', () => {
   const union = validator(
     Type.Object({ at: Type.Union([Type.Object({ a: Type.String() }), Type.Object({ b: Type.String() })]) }),
