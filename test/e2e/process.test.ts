@@ -189,10 +189,9 @@ it('the command line takes a tenant by the id it shows, and by that of the store
   await expect(carillon('erase', '--tenant', 'ten_01KJ8W00000000000000000000', ...to)).rejects.toMatchObject({
     stderr: 'There is no tenant ten_01KJ8W00000000000000000000; carillon tenant list shows them.\n',
   });
-  // An adapter that gets no callbacks has no address for them.
   const settings = ['--set', 'host=smtp.example.com', '--set', 'from_address=a@example.com'];
   expect(await carillon('connection', 'create', '--tenant', id, '--channel', 'email', ...settings)).toMatch(
-    /^Connection con_\w+ \(email, .*\)\.\n$/,
+    /^Connection (con_\w+) \(email, .*\)\.\nCallbacks {2}http:\S+\/hooks\/smtp\/\1\n$/,
   );
   await database.close();
 }, 120_000);
