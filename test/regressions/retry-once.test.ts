@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 
 async function failed(phone: string): Promise<string> {
-  scene.twilio.script(phone, behave.refuse(21610));
+  scene.twilio.script(phone, behave.refuse(21211));
   const { notification_id: id } = await scene.send({
     recipient: { phone },
     notification: { channels: ['sms'], body: 'Again, please' },
@@ -47,7 +47,7 @@ it('retry pressed five times at once makes one notification', async () => {
 it('a retry that has failed as well can be retried, and each time as one notification', async () => {
   const phone = newPhone();
   const id = await failed(phone);
-  scene.twilio.script(phone, behave.refuse(21610));
+  scene.twilio.script(phone, behave.refuse(21211));
   const { notification_id: second } = await retry(id);
   await scene.status(second, 'failed');
   const { notification_id: third } = await retry(id);
