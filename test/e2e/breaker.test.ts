@@ -120,9 +120,10 @@ it('a dead provider of one tenant leaves the others alone, and loses nothing', a
   await until(() => arrived().length === 100, { what: 'that the lively are through' });
   const [refused] = await scene.query(`select count(*)::int as count from attempts where result = 'refused'`);
   expect(refused?.count).toBeLessThanOrEqual(30);
-  expect(await scene.query(`select count(*)::int as count from messages where status = 'queued'`)).toEqual([
-    { count: 500 },
-  ]);
+  const queued = async () =>
+    ((await scene.query(`select 1 from messages where status = 'queued'`)) as readonly unknown[]).length;
+  await until(async () => (await queued()) <= 500, { what: 'that what has arrived is written down' });
+  expect(await queued()).toBe(500);
   expect((await health(dead.id)).waiting).toBeGreaterThan(450);
 });
 
