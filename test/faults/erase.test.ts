@@ -46,7 +46,10 @@ async function everything(): Promise<{ ids: string[]; planned: string }> {
   const send = (recipient: object, notification: object, headers = {}) =>
     scene.send({ recipient, notification }, scene.liveKey, headers);
   // Refused with words that repeat the address.
-  scene.twilio.script(PERSON.phone, behave.refuse(21408, { message: `${PERSON.phone} cannot be written to from here` }));
+  scene.twilio.script(
+    PERSON.phone,
+    behave.refuse(21408, { message: `${PERSON.phone} cannot be written to from here` }),
+  );
   const refused = await send({ phone: PERSON.phone }, { channels: ['sms'], body: BODY });
   await until(async () => (await scene.get(refused.notification_id)).status === 'failed');
   const sms = await send(

@@ -119,6 +119,7 @@ describe('a pattern', () => {
     'a{2,1}',
     '(x{1000}){1000}',
     '((x{100}){100}){100}',
+    `(?:${'y'.repeat(180)}){1000}`,
   ])('%s is refused with its place and a reason', (regex) => {
     expect(judged('ok', regex).faults).toEqual([
       { path: 'all.0.regex', message: expect.stringMatching(/RE2|too large/) },
@@ -128,6 +129,13 @@ describe('a pattern', () => {
     expect(judged('x{1,500}').faults).toHaveLength(1);
     expect(judged(`x{${RULE_MOST - 10}}`)).toMatchObject({ faults: [], cost: expect.any(Number) });
     expect(judged('a', 'b').cost).toBeGreaterThan(judged('a').cost);
+  });
+  it('that would be large is refused before it is compiled, however many there are', () => {
+    const many = Array.from({ length: 2_000 }, (_, n) => `(?:${String(n).repeat(40)}){1000}`);
+    const began = performance.now();
+    expect(judged(...many).faults).toHaveLength(1);
+    for (const one of many) judged(one);
+    expect(performance.now() - began).toBeLessThan(2_000);
   });
   it('that cannot be read any more matches nothing, and breaks nothing', () => {
     expect(holds({ any: [{ regex: ['('] }] }, { text: '(' })).toBe(false);

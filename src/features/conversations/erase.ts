@@ -9,11 +9,11 @@ export async function erasePeople(
   mode: Mode | string,
   addresses: readonly string[],
 ): Promise<number> {
-  const values = [tenantId, mode, addresses.map((address) => address.toLowerCase())];
+  const values = [tenantId, mode, [...addresses, ...addresses.map((address) => address.toLowerCase())]];
   const contacts = (
     await trx.query<{ id: string }>(
       `select coalesce(c.merged_into, c.id) as id from contact_identities i join contacts c on c.id = i.contact_id
-       where i.tenant_id = $1 and i.mode = $2 and i.kind in ('phone', 'email') and i.value = any($3)
+       where i.tenant_id = $1 and i.mode = $2 and i.value = any($3)
        union select coalesce(merged_into, id) from contacts where tenant_id = $1 and mode = $2 and (phone = any($3) or lower(email) = any($3))`,
       values,
     )

@@ -43,6 +43,8 @@ export interface Heard extends Party {
   /** Of what was written. */
   readonly messageId?: string | undefined;
   readonly text?: string | undefined;
+  /** Of what kind it is; only what was typed is looked at. Default `text`. */
+  readonly kind?: string | undefined;
   /** What the provider made of it, where it does. */
   readonly word?: Word | undefined;
 }
@@ -172,8 +174,9 @@ export function createHeed({ db, registry, events, seal, show }: HeedDeps): Keep
     isKept: async (sql, { tenantId, mode, channel, address, reason, scope }) =>
       store.isThere(sql, { digest: seal.digest(tenantId, channel, address), mode, reason, scope }),
     async hear(trx, items) {
-      const words = items.map(({ channel, text, word }) =>
-        registry.channel(channel)?.optOut?.words ? (word ?? wordIn(text ?? '')) : undefined,
+      // A button that says Cancel is about something else than being written to.
+      const words = items.map(({ channel, kind = 'text', text = '', word }) =>
+        registry.channel(channel)?.optOut?.words ? (word ?? (kind === 'text' ? wordIn(text) : undefined)) : undefined,
       );
       // Of several words of one person the last counts.
       const last = new Map<string, { readonly item: Heard; readonly word: Word }>();

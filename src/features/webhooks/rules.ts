@@ -75,7 +75,7 @@ const KINDS: { readonly [K in keyof Leaf]-?: (words: readonly string[], fault: F
       words.filter((word) => word.startsWith('@')),
       words.filter((word) => !word.startsWith('@')),
     ];
-    const [suffixes, prefixes] = [ends.map((word) => word.toLowerCase()), starts.map(plainAddress)];
+    const [suffixes, prefixes] = [ends.map((word) => word.toLowerCase()), starts.map(plainAddress).filter(Boolean)];
     return {
       holds: (found) =>
         suffixes.some((suffix) => found.toLowerCase().endsWith(suffix)) ||
@@ -87,24 +87,57 @@ const KINDS: { readonly [K in keyof Leaf]-?: (words: readonly string[], fault: F
     return {
       cost: words.length,
       holds(found) {
-        const text = folded(found);
+        // What is one sign may be many when it is written out.
+        const text = folded(found).slice(0, LOOKED_AT);
         return wanted.some((word) => hasWord(text, word));
       },
     };
   },
   regex(words, fault) {
-    const compiled = words.flatMap((word) => compile(word, fault) ?? []);
+    const compiled: RE2JS[] = [];
+    let cost = 0;
+    for (const word of words) {
+      // Too much already, which whoever adds it up will say; or wrong, and then the rest does not matter.
+      if (cost > RULE_MOST) break;
+      const pattern = compile(word, fault);
+      if (!pattern) break;
+      compiled.push(pattern);
+      cost += pattern.programSize();
+    }
     return {
-      cost: compiled.reduce((sum, pattern) => sum + pattern.programSize(), 0),
+      cost,
       holds: (found) => compiled.some((pattern) => pattern.matcher(found).find()),
     };
   },
 };
 
+const TOKENS = /\\[\s\S]|\[(?:\\.|[^\]\\])*\]|[()]|\{(\d{1,9})(?:,(\d{0,9}))?\}|[\s\S]/g;
+const GROWN_MOST = 2_000;
+
+/** What a pattern grows to when it is compiled, about: each repetition writes out what it repeats. */
+function grown(pattern: string): number {
+  const groups = [0];
+  let last = 0;
+  for (const [token, from, to] of pattern.matchAll(TOKENS)) {
+    if (token === '(') {
+      groups.push(0);
+      last = 0;
+      continue;
+    }
+    const times = from === undefined ? 1 : Math.max(1, Number(to || from));
+    const more =
+      token === ')' && groups.length > 1 ? (groups.pop() as number) : from === undefined ? 1 : last * (times - 1);
+    last = from === undefined ? more : last * times;
+    groups[groups.length - 1] = (groups.at(-1) as number) + more;
+  }
+  return groups.reduce((sum, group) => sum + group, 0);
+}
+
 function compile(word: string, fault: Fault): RE2JS | undefined {
   try {
-    const pattern = RE2JS.compile(word);
-    if (pattern.programSize() <= RULE_MOST) return pattern;
+    // Before it is compiled, which takes as long as it is large.
+    const pattern = grown(word) > GROWN_MOST ? undefined : RE2JS.compile(word);
+    if (pattern && pattern.programSize() <= RULE_MOST) return pattern;
     fault('is too large; a repetition such as {1,500} is what makes it so');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
